@@ -1,0 +1,1 @@
+"""Scripts that make the data files shipped inside the package."""

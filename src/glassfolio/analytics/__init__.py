@@ -1,0 +1,1 @@
+"""The arithmetic: arrays in, arrays out, and nothing else. Sessions run along axis 0."""

@@ -1,0 +1,161 @@
+"""Market Data Collection: the prices that are missing, one range request per symbol.
+
+Knows nothing of what prices are used for.
+"""
+
+from collections.abc import Sequence
+from datetime import date
+from itertools import groupby
+
+import sqlalchemy as sa
+
+from glassfolio.batch import plan
+from glassfolio.batch.phase import ChunkPlan, Closing, Payload, Phase, Plan, Result
+from glassfolio.batch.task import Task
+from glassfolio.errors import ProviderKeyRejected, ProviderRateLimited, ProviderUnavailable
+from glassfolio.model.market import Bars, Failure, FailureKind, Interval
+from glassfolio.model.run import Entry, FailureCode, PhaseName, SymbolOutcome
+from glassfolio.store import market
+
+NAME = PhaseName("market_data", "phase_1", "Market Data Collection", "symbols")
+# Failures that say something about the symbol itself and are remembered.
+REMEMBERED = (FailureKind.NOT_FOUND, FailureKind.EMPTY)
+# Failures that say the provider is in trouble: a chunk of nothing else ends the attempt.
+PROVIDER_TROUBLE = (FailureKind.NETWORK, FailureKind.BLOCKED, FailureKind.RATE_LIMITED)
+LATE_START_SESSIONS = 5
+
+
+def make_plan(connection: sa.Connection, task: Task) -> Plan:
+    """Each symbol's missing sessions; what is stored or known to be unknown is settled at once."""
+    setup = task.setup
+    answers = market.asked(connection, task.priced_symbols, setup.provider.name)
+    missing: dict[str, Interval] = {}
+    unknown: list[SymbolOutcome] = []
+    now = task.setup.clock.now()
+    for symbol in task.priced_symbols:
+        if task.attempt == 1 and (reason := plan.known_unknown(answers[symbol], now)):
+            unknown.append(SymbolOutcome(symbol, "unknown", reason))
+            continue
+        gap = plan.missing_range(setup.sessions, task.grid_first, task.last, answers[symbol])
+        if gap is not None:
+            missing[symbol] = gap
+    terms = setup.provider.terms
+    size = plan.fetch_size(terms.seconds_per_request, terms.requests_per_second)
+    chunks = tuple(
+        ChunkPlan(
+            len(piece), {"fetch": [[name, gap.start.isoformat(), gap.end.isoformat()] for name, gap in piece]}
+        )
+        for piece in plan.pieces(plan.by_interval(missing), size)
+    )
+    total, stored = len(task.priced_symbols), len(task.priced_symbols) - len(missing) - len(unknown)
+    return Plan(
+        total=total,
+        chunks=chunks,
+        cached=stored,
+        failed=len(unknown),
+        unit_seconds=terms.seconds_per_request + 0.002,
+        outcomes=tuple(unknown),
+        entries=(
+            Entry("PLAN_READY", NAME.key, {"stored": stored, "symbols": total, "missing": len(missing)}),
+        ),
+    )
+
+
+def work(task: Task, payload: Payload) -> Result:
+    """Fetch a chunk's symbols. Raises ProviderFault when the provider itself is in trouble."""
+    wanted = [
+        (name, date.fromisoformat(start), date.fromisoformat(end)) for name, start, end in payload["fetch"]
+    ]
+    bars: list[Bars] = []
+    failures: list[Failure] = []
+    rejected: list[tuple[str, date, str]] = []
+    for (start, end), group in groupby(wanted, key=lambda item: item[1:]):
+        fetched = task.setup.provider.fetch([name for name, _start, _end in group], start, end)
+        bars += fetched.bars
+        failures += fetched.failures
+        rejected += [(q.symbol, q.session, q.reason) for q in fetched.quarantined]
+    _raise_trouble(failures, len(wanted))
+    intervals = {name: Interval(start, end) for name, start, end in wanted}
+    return _result(task, bars, failures, rejected, intervals)
+
+
+def _raise_trouble(failures: Sequence[Failure], asked: int) -> None:
+    kinds = [failure.kind for failure in failures]
+    if FailureKind.UNAUTHORISED in kinds:
+        raise ProviderKeyRejected
+    if len(kinds) == asked and all(kind in PROVIDER_TROUBLE for kind in kinds):
+        raise ProviderRateLimited if FailureKind.RATE_LIMITED in kinds else ProviderUnavailable
+
+
+def _result(
+    task: Task,
+    bars: Sequence[Bars],
+    failures: Sequence[Failure],
+    rejected: Sequence[tuple[str, date, str]],
+    intervals: dict[str, Interval],
+) -> Result:
+    provider, now = task.setup.provider.name, task.setup.clock.now()
+    answers = [market.Asked(bar.symbol, intervals[bar.symbol], market.OK, now) for bar in bars]
+    answers += [
+        market.Asked(failure.symbol, intervals[failure.symbol], failure.kind.value, now)
+        for failure in failures
+        if failure.kind in REMEMBERED
+    ]
+
+    def write(connection: sa.Connection) -> None:
+        market.write_bars(connection, provider, bars)
+        market.write_quarantined(connection, provider, rejected)
+        market.record_asked(
+            connection, provider, answers, market.asked(connection, list(intervals), provider)
+        )
+
+    set_aside: dict[str, int] = {}
+    for name, _session, _reason in rejected:
+        set_aside[name] = set_aside.get(name, 0) + 1
+    late = [bar for bar in bars if _starts_late(task, bar, intervals[bar.symbol])]
+    return Result(
+        items=tuple(intervals),
+        failed=len(failures),
+        write=write,
+        outcomes=(
+            *(SymbolOutcome(f.symbol, _outcome(f.kind), f.kind.value) for f in failures),
+            *(SymbolOutcome(bar.symbol, "partial", "partial") for bar in late),
+        ),
+        entries=(
+            *(
+                Entry("SYMBOL_PARTIAL", NAME.key, {"symbol": bar.symbol, "date": str(bar.sessions[0])})
+                for bar in late
+            ),
+            *(
+                Entry("BARS_SET_ASIDE", NAME.key, {"symbol": name, "count": count})
+                for name, count in set_aside.items()
+            ),
+        ),
+    )
+
+
+def _starts_late(task: Task, bar: Bars, interval: Interval) -> bool:
+    """Whether a first fetch of a symbol begins clearly after what was asked for."""
+    sessions = task.setup.sessions
+    began = sessions.ordinal(bar.sessions[0].item())
+    return (
+        sessions.ordinal_from(interval.start) == task.grid_first
+        and began - task.grid_first > LATE_START_SESSIONS
+        and bar.symbol in task.held_symbols
+    )
+
+
+def _outcome(kind: FailureKind) -> str:
+    return "rate_limited" if kind is FailureKind.RATE_LIMITED else "unknown"
+
+
+def close(connection: sa.Connection, task: Task) -> Closing:
+    """Without a single price for a portfolio of listed symbols there is nothing to go on with."""
+    stored = market.revisions(connection, task.listed_symbols)
+    only_listed = len(task.listed_symbols) == len(task.held_symbols)
+    if stored and only_listed and not any(stored.values()):
+        return Closing(failure=FailureCode.NO_PRICES_FOUND)
+    return Closing()
+
+
+PHASE = Phase(NAME, "Fetched prices for", make_plan, work, close)

@@ -1,0 +1,168 @@
+"""Everything that is fixed about a run, and the arrays its phases share.
+
+Knows nothing of the order of phases or of how their results are committed.
+"""
+
+import hashlib
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from functools import cached_property
+
+import sqlalchemy as sa
+
+from glassfolio.analytics.factors import FactorSet
+from glassfolio.clock import Clock
+from glassfolio.db.engine import Database
+from glassfolio.errors import NotFound
+from glassfolio.model.holdings import Flow, InvestmentClass, Lot, Portfolio
+from glassfolio.model.market import DateArray, Panel
+from glassfolio.providers.base import PriceProvider
+from glassfolio.sessions import Sessions
+from glassfolio.store import blocks, market, portfolios, rows
+
+LOOK_BACK = 252
+TASKS_KEPT = 64
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What is the same for all runs of a process.
+
+    min_valued: share of the holdings' value that must have a price for a run to complete.
+    """
+
+    database: Database
+    clock: Clock
+    sessions: Sessions
+    provider: PriceProvider
+    factor_set: FactorSet
+    min_valued: float
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """One attempt of a run: whose lots, which sessions, from where the prices come.
+
+    first, last: ordinals of the first and last session to be valued.
+    """
+
+    run_id: str
+    attempt: int
+    setup: Setup
+    portfolio: Portfolio
+    lots: tuple[Lot, ...]
+    flows: tuple[Flow, ...]
+    first: int
+    last: int
+
+    @property
+    def window(self) -> DateArray:
+        """(D,) the sessions to be valued."""
+        return self.setup.sessions.dates[self.first : self.last + 1]
+
+    @property
+    def block_first(self) -> int:
+        """The ordinal from which betas and metrics are computed: the window's, rounded down to a block."""
+        return blocks.first_of_block(self.first)
+
+    @property
+    def grid_first(self) -> int:
+        """The ordinal from which prices are needed: a year of returns before the first block."""
+        return max(self.block_first - LOOK_BACK, 0)
+
+    @cached_property
+    def held_symbols(self) -> tuple[str, ...]:
+        """The investments of the portfolio, each once, cash left out."""
+        return tuple(sorted({lot.symbol for lot in self.lots if not lot.is_cash_like}))
+
+    @cached_property
+    def listed_symbols(self) -> tuple[str, ...]:
+        """The held symbols that have an exchange price."""
+        return tuple(
+            sorted(
+                {
+                    lot.symbol
+                    for lot in self.lots
+                    if lot.investment_class is InvestmentClass.PUBLIC and not lot.is_cash_like
+                }
+            )
+        )
+
+    @cached_property
+    def priced_symbols(self) -> tuple[str, ...]:
+        """The symbols whose prices are needed: the listed ones, then the factors' own."""
+        if not self.listed_symbols:
+            return ()
+        return tuple(dict.fromkeys((*self.listed_symbols, *self.factor_series)))
+
+    @cached_property
+    def factor_series(self) -> tuple[str, ...]:
+        """The symbols behind the factors that exist somewhere in the window."""
+        first = self.window[0].item()
+        living = [m for m in self.setup.factor_set.members if m.valid_to is None or m.valid_to >= first]
+        return FactorSet(self.setup.factor_set.name, tuple(living)).series
+
+    @cached_property
+    def panel(self) -> Panel:
+        """Stored prices of all needed symbols from `grid_first` to `last`; read once, after phase 1."""
+        grid = slice(self.grid_first, self.last + 1)
+        sessions = self.setup.sessions
+        with self.setup.database.reading() as connection:
+            return market.panel(
+                connection, self.priced_symbols, sessions.dates[grid], sessions.ordinals[grid]
+            )
+
+    def fingerprint(self, *parts: str) -> str:
+        """A short name for a set of inputs; equal inputs, equal name."""
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+
+
+class Workplace:
+    """Gives the task of a run, kept while the run is at work in this process."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.setup = setup
+        self._kept: OrderedDict[tuple[str, int], Task] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def task(self, run_id: str) -> Task:
+        """The task of a run's present attempt. Raises NotFound when run or portfolio are gone."""
+        with self.setup.database.reading() as connection:
+            return self.task_in(connection, run_id)
+
+    def task_in(self, connection: sa.Connection, run_id: str) -> Task:
+        """As `task`, on the caller's connection."""
+        run = rows.get(connection, run_id)
+        if run is None:
+            raise NotFound
+        with self._lock:
+            kept = self._kept.get((run_id, run.attempt))
+        return kept or self._load(connection, run_id, run.attempt)
+
+    def _load(self, connection: sa.Connection, run_id: str, attempt: int) -> Task:
+        run = rows.get(connection, run_id)
+        portfolio = portfolios.get(connection, run.portfolio_id) if run else None
+        if run is None or portfolio is None or run.first_session is None or run.last_session is None:
+            raise NotFound
+        task = Task(
+            run_id,
+            attempt,
+            self.setup,
+            portfolio,
+            portfolios.lots(connection, portfolio.id),
+            portfolios.flows(connection, portfolio.id),
+            self.setup.sessions.ordinal(run.first_session),
+            self.setup.sessions.ordinal(run.last_session),
+        )
+        with self._lock:
+            self._kept[run_id, attempt] = task
+            while len(self._kept) > TASKS_KEPT:
+                self._kept.popitem(last=False)
+        return task
+
+    def let_go(self, run_id: str) -> None:
+        """Forget the tasks of a run that has ended here."""
+        with self._lock:
+            for key in [key for key in self._kept if key[0] == run_id]:
+                del self._kept[key]

@@ -1,0 +1,1 @@
+"""The terminal. Makes no decisions; imports late, so that help is quick."""

@@ -1,0 +1,192 @@
+"""Processes that stay: serve, worker, demo."""
+
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import uvicorn
+
+from glassfolio import bundled
+from glassfolio.cli import logs
+from glassfolio.cli.main import COMPLETED, FAILED, LOCAL_SUBJECT
+from glassfolio.cli.onboard import _caller, _looked
+from glassfolio.cli.render import show
+from glassfolio.errors import SettingsError
+from glassfolio.onboarding import Upload
+from glassfolio.settings import Settings, load
+from glassfolio.wiring import Parts, Worker, assemble, observer
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+AppMaker = Callable[[Parts, bool], "FastAPI"]
+
+GRACE_SECONDS = 10
+DEMO_FOLDER = ".glassfolio-demo"
+PORTS_TRIED = 50
+
+
+class Server(uvicorn.Server):
+    """Tells when it is ready, by the address it really got."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then say so."""
+        await super().startup(sockets)
+        if self.started:
+            self._ready()
+
+
+def serve(settings: Settings, make_app: AppMaker, *, with_worker: bool) -> None:
+    """Serve until stopped."""
+    logs.configure(settings.log_format)
+    listening = _listen(settings.host, settings.port)
+    settings = settings.model_copy(update={"port": listening.getsockname()[1]})
+    parts = assemble(settings)
+
+    def ready() -> None:
+        print(f"glassfolio is listening on {settings.address}", flush=True)
+
+    try:
+        _server(make_app(parts, with_worker), ready).run(sockets=[listening])
+    finally:
+        parts.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        raise SettingsError(f"Cannot listen on {host}:{port}: {error.strerror}.") from None
+    return listening
+
+
+def _server(app: "FastAPI", ready: Callable[[], None]) -> Server:
+    config = uvicorn.Config(
+        app, http="h11", log_config=None, access_log=False, timeout_graceful_shutdown=GRACE_SECONDS
+    )
+    return Server(config, ready)
+
+
+def work(settings: Settings) -> None:
+    """Carry runs until stopped."""
+    logs.configure(settings.log_format)
+    parts = assemble(settings)
+    worker, watching = Worker(parts), observer(parts)
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    worker.start()
+    watching.start()
+    print(f"glassfolio worker {worker.engine.executor_id} is at work", flush=True)
+    stopping.wait()
+    watching.stop()
+    worker.stop()
+    parts.close()
+
+
+def demo(make_app: AppMaker, port: int, *, leave: bool) -> int:
+    """Onboard the sample portfolio in a running service, show how far it is, and keep serving."""
+    logs.configure(None)
+    settings = load(
+        data_dir=Path(os.environ.get("GLASSFOLIO_DATA_DIR", DEMO_FOLDER)),
+        provider="bundled",
+        database_url="",
+        port=_free_port(port),
+    )
+    parts = assemble(settings)
+    ready = threading.Event()
+    server = _server(make_app(parts, True), ready.set)
+    listening = _listen(settings.host, settings.port)
+    serving = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+    with ExitStack() as leaving:
+        leaving.callback(parts.close)
+        serving.start()
+        _wait(ready, serving)
+        ended = _show_sample(parts)
+        if not leave:
+            _until_stopped(settings)
+        server.should_exit = True
+        serving.join(GRACE_SECONDS + 5)
+    return ended
+
+
+def _free_port(first: int) -> int:
+    for port in range(first, first + PORTS_TRIED):
+        try:
+            _listen("127.0.0.1", port).close()
+        except SettingsError:
+            continue
+        return port
+    raise SettingsError(f"No free port from {first} to {first + PORTS_TRIED - 1}.")
+
+
+def _wait(ready: threading.Event, serving: threading.Thread) -> None:
+    while not ready.wait(0.05):
+        if not serving.is_alive():
+            raise SettingsError("The service did not start; `glassfolio doctor` says why.")
+
+
+def _show_sample(parts: Parts) -> int:
+    sample = bundled.SAMPLES["balanced"]
+    caller = _caller(parts, LOCAL_SUBJECT)
+    fields = {
+        "name": sample.title,
+        "account_name": f"Demo {uuid4().hex[:8]}",
+        "account_type": "taxable",
+        "equity": str(sample.equity),
+    }
+    opened = parts.onboarding.open(
+        caller, Upload(sample.filename, bundled.read_bytes(sample.filename)), fields
+    )
+    assert opened.portfolio_id is not None
+    portfolio_id = opened.portfolio_id
+    address = f"{parts.settings.address}/api/v1/onboarding/status/{portfolio_id}"
+    print(f"Onboarding {sample.filename}: {opened.positions} lots, real prices up to the end of 2022.")
+    print(f"Status: {address}\n", flush=True)
+    last = show(_looked(lambda: parts.reading.status(caller.user_id, portfolio_id)), as_json=False)
+    if last is None or last["status"] != "completed":
+        print("failed: see the log above.")
+        return FAILED
+    newest = parts.reading.snapshots(caller.user_id, portfolio_id, None, None)[-1]
+    print(
+        f"\ncompleted in {last['elapsed_seconds']} s: net asset value {newest['nav']:,.2f} USD"
+        f" on {newest['session']}, as stated at import."
+    )
+    print(
+        "Ask yourself, from another terminal:\n"
+        f'  curl -s -H "Authorization: Bearer $(GLASSFOLIO_DATA_DIR={parts.settings.data_dir}'
+        f' GLASSFOLIO_PORT={parts.settings.port} {_command()} token)" {address}',
+        flush=True,
+    )
+    return COMPLETED
+
+
+def _command() -> str:
+    return sys.argv[0] if sys.argv[0].endswith("glassfolio") else "glassfolio"
+
+
+def _until_stopped(settings: Settings) -> None:
+    print(f"\nStill serving on {settings.address}; Ctrl-C stops.", flush=True)
+    stopping = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
+    try:
+        while not stopping.wait(0.5):
+            time.sleep(0)
+    except KeyboardInterrupt:
+        print("Stopping.")

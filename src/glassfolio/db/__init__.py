@@ -1,0 +1,1 @@
+"""The relational database: SQLite by default, PostgreSQL for many machines."""

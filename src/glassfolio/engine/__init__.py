@@ -1,0 +1,1 @@
+"""Durable execution over DBOS. Has never heard of a portfolio."""

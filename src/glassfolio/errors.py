@@ -1,0 +1,118 @@
+"""Every exception that glassfolio raises, drawn as a tree; a docstring is the default message.
+
+    GlassfolioError
+    ├── NotFound                    the same answer for absent, deleted and foreign
+    ├── NotSignedIn                 no token, or one that does not hold
+    ├── Refused                     what a person sent cannot be accepted
+    │   ├── BadHoldings             a file or form with problems, all of them at once
+    │   ├── AccountNameTaken
+    │   ├── RunActive               the run is still at work
+    │   ├── RunEnded                the run is over
+    │   └── NothingToValue          no lot can be valued on any session
+    ├── SettingsError               the environment does not make sense
+    ├── StorageError                the database cannot do what is asked just now
+    │   ├── StorageFull
+    │   ├── StorageReadOnly
+    │   └── StorageUnavailable
+    ├── MigrationNeeded             the database's tables are older than the program
+    ├── ProviderFault               the price source cannot go on; the run ends and can be retried
+    │   ├── ProviderUnavailable
+    │   ├── ProviderRateLimited
+    │   └── ProviderKeyRejected
+    └── Superseded                  this worker's turn at the run is over; it writes nothing more
+
+Knows nothing of HTTP: status codes are chosen in one place in the web layer.
+"""
+
+from collections.abc import Sequence
+
+
+class GlassfolioError(Exception):
+    """Something went wrong."""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or (type(self).__doc__ or "").splitlines()[0])
+
+
+class NotFound(GlassfolioError):
+    """There is nothing here for you."""
+
+
+class NotSignedIn(GlassfolioError):
+    """Please sign in: the request carries no valid token."""
+
+
+class Refused(GlassfolioError):
+    """What was sent cannot be accepted."""
+
+
+class BadHoldings(Refused):
+    """The file or the form has problems; nothing was stored."""
+
+    def __init__(self, problems: Sequence[object]) -> None:
+        super().__init__()
+        self.problems = tuple(problems)
+
+
+class AccountNameTaken(Refused):
+    """You already have a portfolio with this account name."""
+
+    def __init__(self, portfolio_id: str) -> None:
+        super().__init__()
+        self.portfolio_id = portfolio_id
+
+
+class RunActive(Refused):
+    """The run is still at work; wait for its end or cancel it first."""
+
+
+class RunEnded(Refused):
+    """The run is over; there is nothing to cancel."""
+
+
+class NothingToValue(Refused):
+    """Nothing in this file can be valued."""
+
+
+class SettingsError(GlassfolioError):
+    """The settings do not make sense."""
+
+
+class StorageError(GlassfolioError):
+    """The database cannot do this just now; nothing was lost, try again shortly."""
+
+
+class StorageFull(StorageError):
+    """The disk is full; free some space and try again. Nothing was lost."""
+
+
+class StorageReadOnly(StorageError):
+    """The database cannot be written to; check the permissions of the data folder. Nothing was lost."""
+
+
+class StorageUnavailable(StorageError):
+    """The database does not answer; nothing was lost, try again shortly."""
+
+
+class MigrationNeeded(GlassfolioError):
+    """The database is older than this program; run `glassfolio migrate`."""
+
+
+class ProviderFault(GlassfolioError):
+    """The price source cannot go on."""
+
+
+class ProviderUnavailable(ProviderFault):
+    """The price source does not answer."""
+
+
+class ProviderRateLimited(ProviderFault):
+    """The price source allows no more requests for now."""
+
+
+class ProviderKeyRejected(ProviderFault):
+    """The price source refused our key."""
+
+
+class Superseded(GlassfolioError):
+    """Another worker has taken over this run."""

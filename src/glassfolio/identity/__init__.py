@@ -1,0 +1,1 @@
+"""Who somebody is: tokens made and verified. Knows nothing of portfolios."""

@@ -1,0 +1,1 @@
+"""The honest status: pure functions from committed rows to what an owner sees."""

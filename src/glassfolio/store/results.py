@@ -1,0 +1,358 @@
+"""What was computed: betas and metrics as blocks of sessions, snapshots as rows.
+
+Each result keeps the fingerprint of its inputs, so that what is out of date can be told from what is
+not. Knows no formula.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+from numpy.typing import NDArray
+
+from glassfolio.db import bulk
+from glassfolio.db.tables import SNAPSHOT_NUMBERS, exposure, metric, snapshot, snapshot_factor
+from glassfolio.model.market import DateArray, FloatArray, IntArray
+from glassfolio.store import blocks
+
+
+@dataclass(frozen=True)
+class BetaSeries:
+    """One model's betas of one symbol on D consecutive sessions, the first of which begins a block.
+
+    value, stderr: (D, K), NaN where missing; r2: (D,); n: (D,); reason: (D, K) codes; warnings: (D, K) bits.
+    inputs: fingerprint of the prices it was computed from.
+    """
+
+    symbol: str
+    keys: tuple[str, ...]
+    value: FloatArray
+    stderr: FloatArray
+    r2: FloatArray
+    n: IntArray
+    reason: NDArray[np.int8]
+    warnings: NDArray[np.int16]
+    inputs: str
+
+
+@dataclass(frozen=True)
+class MetricSeries:
+    """One metric of one symbol on D consecutive sessions, the first of which begins a block.
+
+    value: (D,), NaN where missing; n: (D,); reason: (D,) codes.
+    """
+
+    symbol: str
+    metric: str
+    value: FloatArray
+    n: IntArray
+    reason: NDArray[np.int8]
+    inputs: str
+
+
+_EXPOSURE_COLUMNS = (
+    "factor_set",
+    "model",
+    "symbol",
+    "block",
+    "keys",
+    "value",
+    "stderr",
+    "r2",
+    "n",
+    "reason",
+    "warnings",
+    "last",
+    "inputs",
+)
+
+
+def write_betas(
+    connection: sa.Connection,
+    factor_set: str,
+    model: str,
+    first: int,
+    last: int,
+    series: Iterable[BetaSeries],
+) -> None:
+    """Store betas of the sessions from ordinal `first`, which begins a block, to `last`."""
+    rows = [
+        (
+            factor_set,
+            model,
+            item.symbol,
+            block,
+            ",".join(item.keys),
+            blocks.pack(item.value[part], "f8"),
+            blocks.pack(item.stderr[part], "f8"),
+            blocks.pack(item.r2[part], "f8"),
+            blocks.pack(item.n[part], "i2"),
+            blocks.pack(item.reason[part], "i1"),
+            blocks.pack(item.warnings[part], "i2"),
+            end,
+            item.inputs,
+        )
+        for item in series
+        for block, part, end in blocks.spans(first, last)
+    ]
+    bulk.upsert(connection, exposure, _EXPOSURE_COLUMNS, rows)
+
+
+def betas(
+    connection: sa.Connection, factor_set: str, model: str, symbols: Sequence[str], first: int, last: int
+) -> dict[str, BetaSeries]:
+    """Stored betas of the sessions from ordinal `first`, which begins a block, to `last`, by symbol.
+
+    Sessions that were never computed are NaN with n = 0. Symbols without any are left out.
+    """
+    rows = connection.execute(
+        sa.select(exposure)
+        .where(
+            exposure.c.factor_set == factor_set,
+            exposure.c.model == model,
+            exposure.c.symbol.in_(symbols),
+            exposure.c.block.between(first // blocks.BLOCK, last // blocks.BLOCK),
+        )
+        .order_by(exposure.c.symbol, exposure.c.block)
+    ).all()
+    found: dict[str, BetaSeries] = {}
+    for row in rows:
+        keys = tuple(row.keys.split(","))
+        series = found.get(row.symbol)
+        if series is None or series.keys != keys:
+            series = found[row.symbol] = _empty_betas(row.symbol, keys, last - first + 1, row.inputs)
+        at, k = row.block * blocks.BLOCK - first, len(keys)
+        for target, packed, dtype, columns in (
+            (series.value, row.value, "f8", k),
+            (series.stderr, row.stderr, "f8", k),
+            (series.r2, row.r2, "f8", None),
+            (series.n, row.n, "i2", None),
+            (series.reason, row.reason, "i1", k),
+            (series.warnings, row.warnings, "i2", k),
+        ):
+            _place(target, at, blocks.unpack(packed, dtype, columns))
+    return found
+
+
+def _place(target: NDArray[Any], at: int, values: NDArray[Any]) -> None:
+    fitting = values[: len(target) - at]
+    target[at : at + len(fitting)] = fitting
+
+
+def _empty_betas(symbol: str, keys: tuple[str, ...], days: int, inputs: str) -> BetaSeries:
+    shape = (days, len(keys))
+    return BetaSeries(
+        symbol,
+        keys,
+        np.full(shape, np.nan),
+        np.full(shape, np.nan),
+        np.full(days, np.nan),
+        np.zeros(days, dtype=np.int64),
+        np.full(shape, -1, dtype=np.int8),
+        np.zeros(shape, dtype=np.int16),
+        inputs,
+    )
+
+
+_METRIC_COLUMNS = ("symbol", "metric", "block", "value", "n", "reason", "last", "inputs")
+
+
+def write_metrics(connection: sa.Connection, first: int, last: int, series: Iterable[MetricSeries]) -> None:
+    """Store metrics of the sessions from ordinal `first`, which begins a block, to `last`."""
+    rows = [
+        (
+            item.symbol,
+            item.metric,
+            block,
+            blocks.pack(item.value[part], "f8"),
+            blocks.pack(item.n[part], "i2"),
+            blocks.pack(item.reason[part], "i1"),
+            end,
+            item.inputs,
+        )
+        for item in series
+        for block, part, end in blocks.spans(first, last)
+    ]
+    bulk.upsert(connection, metric, _METRIC_COLUMNS, rows)
+
+
+def metrics(
+    connection: sa.Connection, symbols: Sequence[str], first: int, last: int
+) -> dict[tuple[str, str], MetricSeries]:
+    """Stored metrics of the sessions from ordinal `first`, which begins a block, by (symbol, metric).
+
+    Sessions that were never computed are NaN with n = 0.
+    """
+    rows = connection.execute(
+        sa.select(metric).where(
+            metric.c.symbol.in_(symbols),
+            metric.c.block.between(first // blocks.BLOCK, last // blocks.BLOCK),
+        )
+    )
+    found: dict[tuple[str, str], MetricSeries] = {}
+    days = last - first + 1
+    for row in rows:
+        series = found.get((row.symbol, row.metric))
+        if series is None:
+            series = found[row.symbol, row.metric] = MetricSeries(
+                row.symbol,
+                row.metric,
+                np.full(days, np.nan),
+                np.zeros(days, dtype=np.int64),
+                np.full(days, -1, dtype=np.int8),
+                row.inputs,
+            )
+        at = row.block * blocks.BLOCK - first
+        for target, packed, dtype in (
+            (series.value, row.value, "f8"),
+            (series.n, row.n, "i2"),
+            (series.reason, row.reason, "i1"),
+        ):
+            _place(target, at, blocks.unpack(packed, dtype))
+    return found
+
+
+def up_to_date(
+    connection: sa.Connection,
+    kind: sa.Table,
+    inputs: dict[str, str],
+    first: int,
+    last: int,
+    series_per_symbol: int,
+    *conditions: sa.ColumnElement[bool],
+) -> set[str]:
+    """The symbols all of whose blocks from ordinal `first` to `last` rest on the given inputs.
+
+    kind: the exposure or metric table. inputs: symbol -> fingerprint it should have.
+    series_per_symbol: how many series a complete symbol has in each block.
+    """
+    wanted = {block: end for block, _part, end in blocks.spans(blocks.first_of_block(first), last)}
+    rows = connection.execute(
+        sa.select(kind.c.symbol, kind.c.block, kind.c.last, kind.c.inputs).where(
+            kind.c.symbol.in_(list(inputs)), kind.c.block.in_(list(wanted)), *conditions
+        )
+    )
+    fresh: dict[str, int] = {}
+    for row in rows:
+        if row.inputs == inputs[row.symbol] and row.last >= wanted[row.block]:
+            fresh[row.symbol] = fresh.get(row.symbol, 0) + 1
+    return {name for name, count in fresh.items() if count == series_per_symbol * len(wanted)}
+
+
+@dataclass(frozen=True)
+class SnapshotRows:
+    """Snapshots of D sessions of one portfolio.
+
+    numbers: field -> (D,), NaN where missing; positions, lots: (D,).
+    """
+
+    sessions: DateArray
+    numbers: dict[str, FloatArray]
+    positions: IntArray
+    lots: IntArray
+
+
+@dataclass(frozen=True)
+class FactorRows:
+    """A portfolio's exposure to one factor on D sessions.
+
+    beta, dollars, coverage: (D,), NaN where missing; age: (D,) sessions; reason: D words or None.
+    """
+
+    factor: str
+    beta: FloatArray
+    dollars: FloatArray
+    coverage: FloatArray
+    age: IntArray
+    reason: tuple[str | None, ...]
+
+
+def write_snapshots(
+    connection: sa.Connection,
+    portfolio_id: str,
+    inputs: str,
+    rows: SnapshotRows,
+    factors: Sequence[FactorRows],
+) -> None:
+    """Store snapshots and their factor exposures."""
+    days = bulk.dates(rows.sessions)
+    count = len(days)
+    bulk.upsert(
+        connection,
+        snapshot,
+        ("portfolio_id", "session", *SNAPSHOT_NUMBERS, "positions", "lots", "inputs"),
+        zip(
+            [portfolio_id] * count,
+            days,
+            *(bulk.nullable(rows.numbers[name]) for name in SNAPSHOT_NUMBERS),
+            rows.positions.tolist(),
+            rows.lots.tolist(),
+            [inputs] * count,
+            strict=True,
+        ),
+    )
+    columns = ("portfolio_id", "session", "factor", "beta", "dollars", "coverage", "age", "reason")
+    bulk.upsert(
+        connection,
+        snapshot_factor,
+        columns,
+        (
+            row
+            for item in factors
+            for row in zip(
+                [portfolio_id] * count,
+                days,
+                [item.factor] * count,
+                bulk.nullable(item.beta),
+                bulk.nullable(item.dollars),
+                bulk.nullable(item.coverage),
+                item.age.tolist(),
+                item.reason,
+                strict=True,
+            )
+        ),
+    )
+
+
+def snapshot_sessions(connection: sa.Connection, portfolio_id: str, inputs: str) -> set[date]:
+    """The sessions whose snapshot rests on the given inputs."""
+    query = sa.select(snapshot.c.session).where(
+        snapshot.c.portfolio_id == portfolio_id, snapshot.c.inputs == inputs
+    )
+    return set(connection.execute(query).scalars())
+
+
+def snapshots(
+    connection: sa.Connection, portfolio_id: str, start: date | None, end: date | None
+) -> list[dict[str, Any]]:
+    """A portfolio's snapshots in order of session; None where a number is missing."""
+    query = sa.select(snapshot).where(snapshot.c.portfolio_id == portfolio_id)
+    if start is not None:
+        query = query.where(snapshot.c.session >= start)
+    if end is not None:
+        query = query.where(snapshot.c.session <= end)
+    return [dict(row._mapping) for row in connection.execute(query.order_by(snapshot.c.session))]
+
+
+def newest_snapshot(connection: sa.Connection, portfolio_id: str) -> dict[str, Any] | None:
+    """The portfolio's last snapshot."""
+    row = connection.execute(
+        sa.select(snapshot)
+        .where(snapshot.c.portfolio_id == portfolio_id)
+        .order_by(snapshot.c.session.desc())
+        .limit(1)
+    ).one_or_none()
+    return dict(row._mapping) if row else None
+
+
+def portfolio_factors(connection: sa.Connection, portfolio_id: str, session: date) -> list[dict[str, Any]]:
+    """The portfolio's factor exposures on one session."""
+    query = (
+        sa.select(snapshot_factor)
+        .where(snapshot_factor.c.portfolio_id == portfolio_id, snapshot_factor.c.session == session)
+        .order_by(snapshot_factor.c.factor)
+    )
+    return [dict(row._mapping) for row in connection.execute(query)]

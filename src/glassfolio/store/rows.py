@@ -1,0 +1,274 @@
+"""Reading a run's rows: runs, phases, log, outcomes, and the document that a status request copies.
+
+What a person asks for takes the owner in the query. Knows nothing of how rows are written.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from glassfolio.db.tables import activity, phase, portfolio, run, status_document, symbol_outcome, worker
+from glassfolio.model.run import (
+    Activity,
+    Conclusion,
+    FailureCode,
+    Outcome,
+    PhaseName,
+    PhaseProgress,
+    PhaseStatus,
+    Run,
+    RunState,
+    SymbolOutcome,
+    Trigger,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a status request needs: the encoded document and what is spliced into it.
+
+    body: None when the portfolio was never onboarded; the other fields then mean nothing.
+    beat: the worker's last heartbeat, seconds since 1970; None when nobody holds the run.
+    """
+
+    body: bytes | None
+    run_id: str | None
+    attempt: int | None
+    seq: int | None
+    state: RunState | None
+    started_at: datetime | None
+    ended_at: datetime | None
+    beat: float | None
+
+
+_DOCUMENT = (
+    run.c.id,
+    run.c.attempt,
+    run.c.state,
+    run.c.started_at,
+    run.c.ended_at,
+    status_document.c.seq,
+    status_document.c.body,
+    worker.c.beat,
+)
+
+
+def shown(connection: sa.Connection, portfolio_id: str, owner_id: str) -> Shown | None:
+    """The document that the portfolio's status address answers; None unless it is the owner's and live."""
+    row = connection.execute(
+        sa.select(*_DOCUMENT)
+        .select_from(
+            portfolio.outerjoin(run, run.c.id == portfolio.c.shown_run)
+            .outerjoin(
+                status_document,
+                sa.and_(status_document.c.run_id == run.c.id, status_document.c.attempt == run.c.attempt),
+            )
+            .outerjoin(worker, worker.c.id == run.c.worker)
+        )
+        .where(
+            portfolio.c.id == portfolio_id,
+            portfolio.c.owner_id == owner_id,
+            portfolio.c.deleted_at.is_(None),
+        )
+    ).one_or_none()
+    return _shown(row) if row else None
+
+
+def document_of(
+    connection: sa.Connection, run_id: str, owner_id: str, attempt: int | None = None
+) -> Shown | None:
+    """The document of one run, of its present attempt or an earlier one; None unless it is the owner's."""
+    which = run.c.attempt if attempt is None else attempt
+    row = connection.execute(
+        sa.select(*_DOCUMENT)
+        .select_from(
+            run.join(portfolio, portfolio.c.id == run.c.portfolio_id)
+            .join(
+                status_document,
+                sa.and_(status_document.c.run_id == run.c.id, status_document.c.attempt == which),
+            )
+            .outerjoin(worker, worker.c.id == run.c.worker)
+        )
+        .where(run.c.id == run_id, portfolio.c.owner_id == owner_id, portfolio.c.deleted_at.is_(None))
+    ).one_or_none()
+    return _shown(row) if row else None
+
+
+def _shown(row: Any) -> Shown:
+    return Shown(
+        body=row.body,
+        run_id=row.id,
+        attempt=row.attempt,
+        seq=row.seq,
+        state=RunState(row.state) if row.state else None,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        beat=row.beat,
+    )
+
+
+def get(connection: sa.Connection, run_id: str) -> Run | None:
+    """One run, whoever owns it: for the worker and the operator, never for an owner's request."""
+    row = connection.execute(sa.select(run).where(run.c.id == run_id)).one_or_none()
+    return of_row(dict(row._mapping)) if row else None
+
+
+def owned(connection: sa.Connection, run_id: str, owner_id: str) -> Run | None:
+    """One run of a live portfolio of this owner; None also when it is somebody else's."""
+    row = connection.execute(
+        sa.select(run)
+        .join(portfolio, portfolio.c.id == run.c.portfolio_id)
+        .where(run.c.id == run_id, portfolio.c.owner_id == owner_id, portfolio.c.deleted_at.is_(None))
+    ).one_or_none()
+    return of_row(dict(row._mapping)) if row else None
+
+
+def active(connection: sa.Connection, portfolio_id: str) -> Run | None:
+    """The portfolio's run that has not ended, if there is one."""
+    row = connection.execute(
+        sa.select(run).where(run.c.portfolio_id == portfolio_id, run.c.state != RunState.ENDED.value)
+    ).one_or_none()
+    return of_row(dict(row._mapping)) if row else None
+
+
+def of_portfolio(connection: sa.Connection, portfolio_id: str) -> list[Run]:
+    """All runs of a portfolio, newest first."""
+    rows = connection.execute(
+        sa.select(run).where(run.c.portfolio_id == portfolio_id).order_by(run.c.started_at.desc())
+    )
+    return [of_row(dict(row._mapping)) for row in rows]
+
+
+def log(
+    connection: sa.Connection, run_id: str, attempt: int | None, after: int = 0, limit: int | None = None
+) -> list[Activity]:
+    """Entries of the log with a higher number than `after`, in order; of all attempts when None."""
+    query = sa.select(activity).where(activity.c.run_id == run_id, activity.c.seq > after)
+    if attempt is not None:
+        query = query.where(activity.c.attempt == attempt)
+    return [activity_of(row) for row in connection.execute(query.order_by(activity.c.seq).limit(limit))]
+
+
+def unended(connection: sa.Connection) -> list[tuple[str, int]]:
+    """The (id, fence) of every run that has not ended."""
+    query = sa.select(run.c.id, run.c.fence).where(run.c.state != RunState.ENDED.value)
+    return [(row.id, row.fence) for row in connection.execute(query)]
+
+
+def without_worker(connection: sa.Connection, lease: float, epoch: str) -> list[tuple[str, int, str | None]]:
+    """The (id, fence, worker) of runs at work without a beat of their worker for `lease` seconds."""
+    now: sa.ColumnElement[float] = sa.literal_column(epoch)
+    query = (
+        sa.select(run.c.id, run.c.fence, run.c.worker)
+        .outerjoin(worker, worker.c.id == run.c.worker)
+        .where(
+            run.c.state.in_([RunState.RUNNING.value, RunState.CANCELLING.value]),
+            sa.or_(worker.c.id.is_(None), worker.c.beat < now - lease),
+        )
+    )
+    return [(row.id, row.fence, row.worker) for row in connection.execute(query)]
+
+
+def waiting_before(connection: sa.Connection, owner_id: str, started_at: datetime) -> int:
+    """How many of the owner's own runs wait that were started earlier."""
+    query = sa.select(sa.func.count()).where(
+        run.c.owner_id == owner_id,
+        run.c.state == RunState.QUEUED.value,
+        run.c.started_at < started_at,
+    )
+    return connection.execute(query).scalar_one()
+
+
+def workers_alive(connection: sa.Connection, lease: float, epoch: str) -> int:
+    """How many workers have beaten within the last `lease` seconds."""
+    query = sa.select(sa.func.count()).where(worker.c.beat >= sa.literal_column(epoch) - lease)
+    return connection.execute(query).scalar_one()
+
+
+def outcome_count(connection: sa.Connection, run_id: str, attempt: int) -> int:
+    """How many symbols of an attempt did not simply succeed."""
+    query = sa.select(sa.func.count()).where(
+        symbol_outcome.c.run_id == run_id, symbol_outcome.c.attempt == attempt
+    )
+    return connection.execute(query).scalar_one()
+
+
+def phases(
+    connection: sa.Connection, run_id: str, attempt: int, names: Mapping[str, PhaseName]
+) -> tuple[PhaseProgress, ...]:
+    """An attempt's phases in their order."""
+    rows = connection.execute(
+        sa.select(phase)
+        .where(phase.c.run_id == run_id, phase.c.attempt == attempt)
+        .order_by(phase.c.position)
+    )
+    return tuple(
+        PhaseProgress(
+            name=names[row.phase],
+            status=PhaseStatus(row.status),
+            outcome=Outcome(row.outcome) if row.outcome else None,
+            reason=row.reason,
+            total=row.total,
+            ok=row.ok,
+            failed=row.failed,
+            skipped=row.skipped,
+            cached=row.cached,
+            unit_seconds=row.unit_seconds,
+            worked_seconds=row.worked_seconds,
+            at=row.at,
+            started_at=row.started_at,
+            ended_at=row.ended_at,
+        )
+        for row in rows
+    )
+
+
+def outcomes(connection: sa.Connection, run_id: str, attempt: int) -> tuple[SymbolOutcome, ...]:
+    """The symbols of an attempt that did not simply succeed."""
+    rows = connection.execute(
+        sa.select(symbol_outcome)
+        .where(symbol_outcome.c.run_id == run_id, symbol_outcome.c.attempt == attempt)
+        .order_by(symbol_outcome.c.symbol)
+    )
+    return tuple(SymbolOutcome(r.symbol, r.outcome, r.reason, r.share_of_value) for r in rows)
+
+
+def of_row(row: Mapping[str, Any]) -> Run:
+    """A run from the columns of its row."""
+    return Run(
+        id=row["id"],
+        portfolio_id=row["portfolio_id"],
+        owner_id=row["owner_id"],
+        kind=row["kind"],
+        trigger=Trigger(row["trigger"]),
+        triggered_by=row["triggered_by"],
+        attempt=row["attempt"],
+        fence=row["fence"],
+        resumes=row["resumes"],
+        state=RunState(row["state"]),
+        seq=row["seq"],
+        percent=row["percent"],
+        started_at=row["started_at"],
+        updated_at=row["updated_at"],
+        conclusion=Conclusion(row["conclusion"]) if row["conclusion"] else None,
+        worker=row["worker"],
+        work_started_at=row["work_started_at"],
+        worked_seconds=row["worked_seconds"],
+        last_progress_at=row["last_progress_at"],
+        ended_at=row["ended_at"],
+        first_session=row["first_session"],
+        last_session=row["last_session"],
+        completeness=row["completeness"],
+        failure_code=FailureCode(row["failure_code"]) if row["failure_code"] else None,
+        failure_phase=row["failure_phase"],
+        error_id=row["error_id"],
+    )
+
+
+def activity_of(row: sa.Row[Any]) -> Activity:
+    """An entry of the log from its row."""
+    return Activity(row.seq, row.at, row.code, row.phase, json.loads(row.params))

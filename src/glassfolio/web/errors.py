@@ -1,0 +1,204 @@
+"""Every error as an RFC 9457 problem; the only place where exceptions meet HTTP codes.
+
+Nothing that was sent is echoed, but for the faulty cell of an owner's own file.
+"""
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+from uuid import uuid4
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from glassfolio import errors
+from glassfolio.db.engine import storage_fault
+from glassfolio.imports.problems import groups
+from glassfolio.model.holdings import Problem
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+MOST_ERRORS = 1000
+NO_STORE = {"Cache-Control": "no-store"}
+
+STATUS: Mapping[type[errors.GlassfolioError], int] = {
+    errors.NotFound: 404,
+    errors.NotSignedIn: 401,
+    errors.Refused: 422,
+    errors.BadHoldings: 422,
+    errors.AccountNameTaken: 409,
+    errors.RunActive: 409,
+    errors.RunEnded: 409,
+    errors.NothingToValue: 422,
+    errors.SettingsError: 500,
+    errors.StorageError: 503,
+    errors.StorageFull: 503,
+    errors.StorageReadOnly: 503,
+    errors.StorageUnavailable: 503,
+    errors.MigrationNeeded: 503,
+    errors.ProviderFault: 503,
+    errors.ProviderUnavailable: 503,
+    errors.ProviderRateLimited: 503,
+    errors.ProviderKeyRejected: 503,
+    errors.Superseded: 409,
+    errors.GlassfolioError: 500,
+}
+CODES: Mapping[type[errors.GlassfolioError], str] = {
+    errors.NotFound: "NOT_FOUND",
+    errors.NotSignedIn: "NOT_SIGNED_IN",
+    errors.BadHoldings: "BAD_HOLDINGS",
+    errors.AccountNameTaken: "ERR_PORT_001",
+    errors.RunActive: "RUN_ACTIVE",
+    errors.RunEnded: "RUN_ENDED",
+    errors.NothingToValue: "NOTHING_TO_VALUE",
+    errors.StorageFull: "STORAGE_FULL",
+    errors.StorageReadOnly: "STORAGE_READ_ONLY",
+    errors.StorageUnavailable: "STORAGE_UNAVAILABLE",
+}
+# A file's own problem may call for a more exact code than 422.
+FILE_STATUS: Mapping[str, int] = {"ERR_CSV_001": 413, "ERR_CSV_002": 415}
+RETRY_AFTER_SECONDS = 5
+
+
+def problem_response(
+    request: Request,
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    **more: object,
+) -> JSONResponse:
+    """One problem. more: members beyond the standard ones."""
+    body = {
+        "type": f"https://glassfolio.dev/problems/{code.lower().replace('_', '-')}",
+        "title": _title(status),
+        "status": status,
+        "code": code,
+        "detail": detail,
+        "request_id": request_id(request),
+        **more,
+    }
+    return JSONResponse(body, status, media_type=MEDIA_TYPE, headers={**NO_STORE, **(headers or {})})
+
+
+def request_id(request: Request) -> str:
+    """The id that names this request in the operator's log."""
+    if not hasattr(request.state, "request_id"):
+        request.state.request_id = str(uuid4())
+    return str(request.state.request_id)
+
+
+def _title(status: int) -> str:
+    return HTTPStatus(status).phrase
+
+
+def install(app: FastAPI) -> None:
+    """Turn every exception of the application into a problem."""
+    app.add_exception_handler(errors.GlassfolioError, _known)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+async def _known(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, errors.GlassfolioError)
+    status = STATUS[type(error)]
+    code = CODES.get(type(error), type(error).__name__.upper())
+    if isinstance(error, errors.BadHoldings):
+        return _holdings(request, error)
+    if isinstance(error, errors.NotFound):
+        # The same bytes for absent, deleted and foreign; the request id goes in a header only.
+        return not_found(request)
+    if isinstance(error, errors.AccountNameTaken):
+        href = f"/api/v1/portfolios/{error.portfolio_id}"
+        return problem_response(request, status, code, str(error), links={"portfolio": href})
+    headers = {}
+    if status == 401:
+        headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
+    if status == 503:
+        headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        log.error("request %s: %s", request_id(request), error, exc_info=error)
+    return problem_response(request, status, code, str(error), headers=headers)
+
+
+def not_found(_request: Request) -> JSONResponse:
+    """The one 404 of everything that belongs to somebody."""
+    body = {
+        "type": "https://glassfolio.dev/problems/not-found",
+        "title": "Not Found",
+        "status": 404,
+        "code": "NOT_FOUND",
+        "detail": str(errors.NotFound()),
+    }
+    return JSONResponse(body, 404, media_type=MEDIA_TYPE, headers=NO_STORE)
+
+
+def _holdings(request: Request, error: errors.BadHoldings) -> JSONResponse:
+    found = [item for item in error.problems if isinstance(item, Problem)]
+    status = next((FILE_STATUS[p.code] for p in found if p.code in FILE_STATUS), 422)
+    shown = found[:MOST_ERRORS]
+    blocking = sum(p.severity.value == "error" for p in found)
+    return problem_response(
+        request,
+        status,
+        found[0].code if len(found) == 1 else "BAD_HOLDINGS",
+        found[0].detail if len(found) == 1 else f"{blocking} problems; nothing was stored.",
+        total_errors=len(found),
+        groups=[
+            {"code": g.code, "column": g.column, "count": g.count, "lines": list(g.lines)}
+            for g in groups(found)
+        ],
+        errors=[problem_record(item) for item in shown],
+    )
+
+
+def problem_record(item: Problem) -> dict[str, object]:
+    """A problem of a file or form as it is sent."""
+    pointer = None
+    if item.column is not None:
+        pointer = f"/{item.column}" if item.line is None else f"/rows/{item.line}/{item.column}"
+    return {
+        "code": item.code,
+        "severity": item.severity.value,
+        "line": item.line,
+        "end_line": item.end_line,
+        "column": item.column,
+        "pointer": pointer,
+        "value": item.value,
+        "detail": item.detail,
+        "hint": item.hint,
+        "params": dict(item.params),
+    }
+
+
+async def _invalid(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    details = [
+        {"pointer": "/" + "/".join(str(part) for part in item["loc"]), "detail": item["msg"]}
+        for item in error.errors()
+    ]
+    return problem_response(
+        request, 422, "INVALID_REQUEST", "The request has invalid parameters.", errors=details
+    )
+
+
+async def _http(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    code = {404: "NO_SUCH_ADDRESS", 405: "METHOD_NOT_ALLOWED"}.get(error.status_code, "HTTP_ERROR")
+    return problem_response(
+        request, error.status_code, code, _title(error.status_code), headers=error.headers
+    )
+
+
+async def _unexpected(request: Request, error: Exception) -> JSONResponse:
+    fault = storage_fault(error)
+    if fault is not None:
+        return await _known(request, fault)
+    log.error("request %s failed", request_id(request), exc_info=error)
+    return problem_response(
+        request, 500, "INTERNAL_ERROR", "Something went wrong on our side; give the operator the request id."
+    )

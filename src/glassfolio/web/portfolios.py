@@ -1,0 +1,164 @@
+"""Opening, listing and deleting portfolios, and starting work on them."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
+
+from glassfolio.clock import iso
+from glassfolio.imports.template_columns import template_csv
+from glassfolio.model.holdings import Portfolio
+from glassfolio.onboarding import Upload
+from glassfolio.reading import run_record
+from glassfolio.web.access import PartsOf, SignedIn
+from glassfolio.web.errors import problem_record
+from glassfolio.web.limits import MOST_BODY_BYTES
+from glassfolio.web.status import RETRY_AFTER, send
+
+router = APIRouter(prefix="/api/v1", tags=["portfolios"])
+
+FIELDS = ("name", "account_name", "account_type", "equity", "equity_as_of", "description")
+FORM_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file", "name", "account_name", "account_type", "equity"],
+                    "properties": {
+                        "file": {"type": "string", "format": "binary"},
+                        **{field: {"type": "string"} for field in FIELDS},
+                    },
+                }
+            }
+        },
+    }
+}
+
+
+@router.post("/portfolios", status_code=202, openapi_extra=FORM_BODY)
+async def create(
+    request: Request,
+    caller: SignedIn,
+    parts: PartsOf,
+    dry_run: Annotated[bool, Query()] = False,
+    start: Annotated[bool, Query()] = True,
+) -> Response:
+    """Store a holdings file as a portfolio and start its onboarding, together or not at all."""
+    upload, fields = await read_form(request)
+    opened = await run_in_threadpool(
+        parts.onboarding.open, caller, upload, fields, start=start, dry_run=dry_run
+    )
+    body: dict[str, Any] = {
+        "portfolio_id": opened.portfolio_id,
+        "run_id": opened.run_id,
+        "status_url": None,
+        "events_url": None,
+        "positions": opened.positions,
+        "problems": [],
+        "warnings": [problem_record(item) for item in opened.warnings],
+    }
+    if opened.portfolio_id is None:
+        return JSONResponse(body, 200)
+    base = parts.settings.address
+    body["status_url"] = f"{base}/api/v1/onboarding/status/{opened.portfolio_id}"
+    headers = {"Location": f"{base}/api/v1/portfolios/{opened.portfolio_id}"}
+    if opened.run_id is None:
+        return JSONResponse(body, 201, headers)
+    headers |= {"Operation-Location": f"{base}/api/v1/runs/{opened.run_id}", "Retry-After": RETRY_AFTER}
+    return JSONResponse(body, 202, headers)
+
+
+async def read_form(request: Request) -> tuple[Upload, dict[str, str]]:
+    """The one file and the text fields of a multipart form."""
+    async with request.form(max_files=1, max_fields=16, max_part_size=MOST_BODY_BYTES) as form:
+        file = form.get("file")
+        upload = Upload("", None)
+        if isinstance(file, UploadFile):
+            upload = Upload(file.filename or "", await file.read())
+        fields = {name: value for name in FIELDS if isinstance(value := form.get(name), str)}
+    return upload, fields
+
+
+@router.get("/portfolios")
+def list_portfolios(caller: SignedIn, parts: PartsOf) -> list[dict[str, Any]]:
+    """The caller's portfolios, newest first."""
+    return [portfolio_record(item) for item in parts.reading.portfolios(caller.user_id)]
+
+
+@router.get("/portfolios/{portfolio_id}")
+def get_portfolio(portfolio_id: str, caller: SignedIn, parts: PartsOf) -> dict[str, Any]:
+    """One portfolio."""
+    return portfolio_record(parts.reading.portfolio(caller.user_id, portfolio_id))
+
+
+@router.delete("/portfolios/{portfolio_id}", status_code=204)
+def delete_portfolio(portfolio_id: str, caller: SignedIn, parts: PartsOf) -> None:
+    """Delete a portfolio; work on it stops."""
+    parts.onboarding.delete(caller, portfolio_id)
+
+
+def portfolio_record(item: Portfolio) -> dict[str, Any]:
+    """A portfolio as it is sent."""
+    base = f"/api/v1/portfolios/{item.id}"
+    return {
+        "portfolio_id": item.id,
+        "name": item.name,
+        "account_name": item.account_name,
+        "account_type": item.account_type,
+        "description": item.description,
+        "equity": str(item.equity),
+        "equity_as_of": (item.anchor or item.equity_as_of or "") and str(item.anchor or item.equity_as_of),
+        "created_at": iso(item.created_at),
+        "links": {
+            "status": f"/api/v1/onboarding/status/{item.id}",
+            "runs": f"{base}/runs",
+            "snapshots": f"{base}/snapshots",
+            "positions": f"{base}/positions",
+            "factors": f"{base}/factors",
+            "metrics": f"{base}/metrics",
+        },
+    }
+
+
+@router.post("/portfolios/{portfolio_id}/runs", status_code=202, tags=["runs"])
+def start_run(portfolio_id: str, request: Request, caller: SignedIn, parts: PartsOf) -> Response:
+    """Start work: the active run if there is one, the next attempt after a failure, else a new run."""
+    run = parts.onboarding.start(caller, portfolio_id)
+    return _accepted(request, caller.user_id, run.id, parts)
+
+
+@router.get("/portfolios/{portfolio_id}/runs", tags=["runs"])
+def list_runs(portfolio_id: str, caller: SignedIn, parts: PartsOf) -> list[dict[str, Any]]:
+    """The portfolio's runs, newest first."""
+    return [run_record(run) for run in parts.reading.runs(caller.user_id, portfolio_id)]
+
+
+@router.post("/runs/{run_id}/retry", status_code=202, tags=["runs"])
+def retry_run(run_id: str, request: Request, caller: SignedIn, parts: PartsOf) -> Response:
+    """Start the next attempt of an ended run; 409 while it is at work."""
+    run = parts.onboarding.retry(caller, run_id)
+    return _accepted(request, caller.user_id, run.id, parts)
+
+
+@router.post("/runs/{run_id}/cancel", status_code=202, tags=["runs"])
+def cancel_run(run_id: str, request: Request, caller: SignedIn, parts: PartsOf) -> Response:
+    """Ask a run to stop at its next chunk; finished work is kept. 409 when it has ended."""
+    run = parts.onboarding.cancel(caller, run_id)
+    return _accepted(request, caller.user_id, run.id, parts)
+
+
+def _accepted(request: Request, user_id: str, run_id: str, parts: PartsOf) -> Response:
+    where = f"{parts.settings.address}/api/v1/runs/{run_id}"
+    answer = parts.reading.run(user_id, run_id)
+    return send(request, answer, 202, **{"Location": where, "Operation-Location": where})
+
+
+@router.get("/onboarding/csv-template")
+def csv_template() -> Response:
+    """The template of a holdings file, with explanations and examples; needs no token."""
+    headers = {"Content-Disposition": 'attachment; filename="glassfolio-template.csv"'}
+    return PlainTextResponse(template_csv(), media_type="text/csv; charset=utf-8", headers=headers)
