@@ -1,0 +1,1 @@
+"""Reproducible figures: `make bench` prints them, each beside a peer measured in the same run."""

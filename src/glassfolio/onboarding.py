@@ -5,6 +5,7 @@ Transactions are opened here. Knows nothing of HTTP, of terminals or of how work
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from uuid import uuid4
 
 from sqlalchemy.exc import IntegrityError
@@ -102,13 +103,15 @@ class Onboarding:
         if upload.data is None:
             problems.append(problem("ERR_PORT_007", column="file"))
         else:
-            holdings = parse(
-                upload.data, filename=upload.filename, today=today, is_session=self.sessions.is_session
-            )
+            holdings = parse(upload.data, filename=upload.filename, today=today, is_session=self._is_session)
             problems.extend(holdings.errors)
         if problems or holdings is None or not isinstance(form, PortfolioForm):
             raise BadHoldings([*problems, *(holdings.warnings if holdings else ())])
         return holdings, form
+
+    def _is_session(self, day: date) -> bool:
+        """Whether the exchange was open; before the calendar begins nobody can tell, so yes."""
+        return day < self.sessions.day(0) or self.sessions.is_session(day)
 
     def _portfolio(self, caller: Caller, holdings: Holdings, form: PortfolioForm) -> Portfolio:
         return Portfolio(

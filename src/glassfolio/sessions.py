@@ -5,6 +5,8 @@ in the data folder, keyed by the library's version. Knows nothing of prices or p
 """
 
 import os
+import subprocess
+import sys
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -72,7 +74,9 @@ def load(folder: Path, extra_closures: Iterable[date] = ()) -> Sessions:
     """
     kept = folder / f"sessions-{version('exchange_calendars')}.npz"
     if not kept.exists():
-        _compute(kept)
+        # In a process of its own: the library brings 60 MB that nothing here needs again.
+        command = [sys.executable, "-c", "from glassfolio import sessions; sessions.compute()", str(kept)]
+        subprocess.run(command, check=True)
     with np.load(kept) as arrays:
         dates, closes = arrays["dates"].astype("datetime64[D]"), arrays["closes"].astype(np.int64)
     closed = np.array(sorted(extra_closures), dtype="datetime64[D]")
@@ -80,9 +84,11 @@ def load(folder: Path, extra_closures: Iterable[date] = ()) -> Sessions:
     return Sessions(dates[stays], closes[stays])
 
 
-def _compute(kept: Path) -> None:
+def compute() -> None:
+    """Write the sessions from 1990 to 2030 to the file named as the process's first argument."""
     import exchange_calendars
 
+    kept = Path(sys.argv[1])
     with warnings.catch_warnings():
         # The library's own use of pandas; nothing here can change it.
         warnings.simplefilter("ignore")

@@ -6,13 +6,12 @@ Knows no formula: those are in analytics.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from functools import lru_cache
 
 import numpy as np
 
 from glassfolio.analytics import factors, ledger, risk
 from glassfolio.analytics.lots import LotTable
-from glassfolio.batch.task import TASKS_KEPT, Task
+from glassfolio.batch.task import Task
 from glassfolio.model.holdings import InvestmentClass, Lot
 from glassfolio.model.market import FloatArray, IntArray
 from glassfolio.store import results
@@ -40,10 +39,9 @@ class Account:
     exposures: risk.Exposures
 
 
-@lru_cache(maxsize=TASKS_KEPT)
 def account(task: Task) -> Account:
-    """The account of a task, computed once in a process; Task compares by identity."""
-    return compute(task)
+    """The account of a task, computed once and shared by its chunks."""
+    return task.once("account", lambda: compute(task))
 
 
 def compute(task: Task) -> Account:

@@ -6,8 +6,10 @@ Knows nothing of the order of phases or of how their results are committed.
 import hashlib
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TypeVar, cast
 
 import sqlalchemy as sa
 
@@ -23,6 +25,8 @@ from glassfolio.store import blocks, market, portfolios, rows
 
 LOOK_BACK = 252
 TASKS_KEPT = 64
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,15 @@ class Task:
     flows: tuple[Flow, ...]
     first: int
     last: int
+    _shared: dict[str, object] = field(default_factory=dict, init=False, repr=False)
+    _lock: threading.RLock = field(default_factory=threading.RLock, init=False, repr=False)
+
+    def once(self, name: str, make: Callable[[], T]) -> T:
+        """What `make` gives, made by the first thread that asks and shared by all chunks of the task."""
+        with self._lock:
+            if name not in self._shared:
+                self._shared[name] = make()
+            return cast(T, self._shared[name])
 
     @property
     def window(self) -> DateArray:
@@ -103,9 +116,12 @@ class Task:
         living = [m for m in self.setup.factor_set.members if m.valid_to is None or m.valid_to >= first]
         return FactorSet(self.setup.factor_set.name, tuple(living)).series
 
-    @cached_property
+    @property
     def panel(self) -> Panel:
         """Stored prices of all needed symbols from `grid_first` to `last`; read once, after phase 1."""
+        return self.once("panel", self._read_panel)
+
+    def _read_panel(self) -> Panel:
         grid = slice(self.grid_first, self.last + 1)
         sessions = self.setup.sessions
         with self.setup.database.reading() as connection:

@@ -18,7 +18,7 @@ from glassfolio.wiring import Parts
 SUBJECTS_KEPT = 10_000
 
 
-def parts_of(request: Request) -> Parts:
+async def parts_of(request: Request) -> Parts:
     """The parts this application was made of."""
     parts: Parts = request.app.state.parts
     return parts
@@ -30,6 +30,10 @@ class Users:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._known: OrderedDict[str, str] = OrderedDict()
+
+    def known(self, subject: str) -> str | None:
+        """The internal id of a subject this process has seen."""
+        return self._known.get(subject)
 
     def id_of(self, subject: str) -> str:
         """The internal id of a subject, who becomes a user on first sight."""
@@ -48,10 +52,12 @@ async def caller(request: Request) -> Caller:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise NotSignedIn
-    parts = parts_of(request)
+    parts = await parts_of(request)
     identity = parts.verifier.verify(token.strip(), parts.clock.now())
     users: Users = request.app.state.users
-    user_id = await run_in_threadpool(users.id_of, identity.subject)
+    user_id = users.known(identity.subject)
+    if user_id is None:
+        user_id = await run_in_threadpool(users.id_of, identity.subject)
     return Caller(user_id, Trigger.USER)
 
 

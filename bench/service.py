@@ -1,0 +1,170 @@
+"""A real service in a process of its own, on a fresh database, and a client for it."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from glassfolio import bundled
+from glassfolio.clock import SystemClock
+from glassfolio.identity import issuer
+
+ADDRESS = "http://bench.test"
+START_SECONDS = 60
+RUN_SECONDS = 120
+
+
+@dataclass
+class Service:
+    """A running service. url: where it listens; folder: its data."""
+
+    url: str
+    folder: Path
+    process: "subprocess.Popen[str]"
+
+    def token(self, subject: str) -> str:
+        """A bearer token that outlives the bench."""
+        return issuer.load(self.folder, ADDRESS).token(subject, SystemClock().now(), 3600)
+
+    def client(self, subject: str) -> httpx.Client:
+        """A client signed in as `subject`."""
+        return httpx.Client(
+            base_url=self.url, headers={"Authorization": f"Bearer {self.token(subject)}"}, timeout=30
+        )
+
+    def peak_mib(self) -> float:
+        """Largest resident memory so far."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text("ascii")
+        line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) / 1024
+
+
+@contextmanager
+def running(folder: Path, **settings: str) -> Iterator[Service]:
+    """Serve from `folder` on a free port until the block ends."""
+    environment = {
+        **os.environ,
+        "GLASSFOLIO_DATA_DIR": str(folder),
+        "GLASSFOLIO_PUBLIC_URL": ADDRESS,
+        **{f"GLASSFOLIO_{name.upper()}": value for name, value in settings.items()},
+    }
+    log = (folder / "serve.log").open("w", encoding="utf-8")
+    process = subprocess.Popen(
+        [sys.executable, "-c", _LAUNCH],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=log,
+        text=True,
+    )
+    assert process.stdout is not None
+    try:
+        port = int(process.stdout.readline())
+        _wait_until_ready(f"http://127.0.0.1:{port}")
+        yield Service(f"http://127.0.0.1:{port}", folder, process)
+    finally:
+        process.terminate()
+        process.wait(30)
+        process.stdout.close()
+        log.close()
+
+
+# Prints the port it got before serving: with a public address set, `serve` prints that instead.
+_LAUNCH = """
+import socket, sys
+from glassfolio.cli import serve
+from glassfolio.settings import load
+from glassfolio.web.app import create_app
+listen = serve._listen
+def told(host, port):
+    listening = listen(host, port)
+    print(listening.getsockname()[1], flush=True)
+    return listening
+serve._listen = told
+serve.serve(load(port=0), lambda parts, worker: create_app(parts, with_worker=worker), with_worker=True)
+"""
+
+
+def _wait_until_ready(url: str) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            if httpx.get(f"{url}/readyz").status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.05)
+    raise TimeoutError("the service did not become ready")
+
+
+def holdings(lots: int) -> bytes:
+    """A file of `lots` lots over the bundled stocks, bought at the close on days of 2021."""
+    table = bundled.load_prices()
+    stocks = [name for name in table.symbols if name not in _FACTORS]
+    lines = ["Symbol,Quantity,Entry Price Per Share,Entry Date"]
+    first = int((table.sessions < table.sessions[-400]).sum())
+    for i in range(lots):
+        symbol, row = stocks[i % len(stocks)], first + 3 * i
+        close = table.close[row, table.symbols.index(symbol)]
+        lines.append(f"{symbol},{10 + i},{close:.2f},{table.sessions[row]}")
+    return ("\n".join(lines) + "\n").encode()
+
+
+_FACTORS = ("MTUM", "QUAL", "SIZE", "USMV", "VLUE", "SP500", "SPY_TR", "UST20_TR")
+
+
+def open_portfolio(client: httpx.Client, account: str, lots: int = 30) -> str:
+    """Upload a file; returns the portfolio's id."""
+    answer = client.post(
+        "/api/v1/portfolios",
+        files={"file": ("holdings.csv", holdings(lots), "text/csv")},
+        data={"name": account, "account_name": account, "account_type": "taxable", "equity": "500000"},
+    )
+    answer.raise_for_status()
+    return str(answer.json()["portfolio_id"])
+
+
+def wait(client: httpx.Client, portfolio_id: str, every: float = 0.02) -> dict[str, Any]:
+    """Poll until the run has ended; returns its last status."""
+    deadline = time.monotonic() + RUN_SECONDS
+    while time.monotonic() < deadline:
+        answer: dict[str, Any] = client.get(f"/api/v1/onboarding/status/{portfolio_id}").json()
+        if answer["status"] != "running":
+            return answer
+        time.sleep(every)
+    raise TimeoutError("the run did not end")
+
+
+class Poller(threading.Thread):
+    """Reads one status again and again in the background, and keeps how long each read took, in ms."""
+
+    def __init__(self, client: httpx.Client, path: str) -> None:
+        super().__init__(daemon=True)
+        self._client, self._path, self._stopping = client, path, threading.Event()
+        self.milliseconds: list[float] = []
+
+    def run(self) -> None:
+        """Read until stopped."""
+        while not self._stopping.is_set():
+            began = time.perf_counter()
+            self._client.get(self._path)
+            self.milliseconds.append(1000 * (time.perf_counter() - began))
+            time.sleep(0.01)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stopping.set()
+        self.join()

@@ -1,0 +1,179 @@
+"""A real service in this process, reached over loopback HTTP: server, database, worker, clock.
+
+One worker at a time in a process. Knows nothing of what is asked of it.
+"""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import uvicorn
+
+from glassfolio.clock import SystemClock
+from glassfolio.operations import migrate_all
+from glassfolio.settings import Settings
+from glassfolio.web.app import create_app
+from glassfolio.wiring import Parts, assemble, open_database
+
+Json = dict[str, Any]
+PATIENCE_SECONDS = 60
+HEADER = "Symbol,Quantity,Entry Price Per Share,Entry Date\n"
+ONE_LOT = HEADER + "AAPL,100,126.00,2021-03-15\n"
+# The afternoon after the last bundled session, in UTC.
+AFTER_THE_LAST_SESSION = datetime(2022, 12, 29, 12, 0, tzinfo=UTC)
+
+
+class ShiftedClock:
+    """A clock that runs at the usual pace from a chosen moment, and can be moved on."""
+
+    def __init__(self, start: datetime) -> None:
+        self._shift = start - SystemClock().now()
+
+    def now(self) -> datetime:
+        return SystemClock().now() + self._shift
+
+    def move(self, by: timedelta) -> None:
+        self._shift += by
+
+
+def make_settings(folder: Path, url: str | None = None, **changes: Any) -> Settings:
+    """Settings of a test: short history, nothing from the environment."""
+    given = {"data_dir": folder, "database_url": url, "lease": 2.0, "history_sessions": 70, **changes}
+    return Settings(_env_file=None, **given)
+
+
+def migrated(settings: Settings) -> Settings:
+    """The same settings, their database brought up to date, whichever it is."""
+    database = open_database(settings, SystemClock())
+    migrate_all(database)
+    database.close()
+    return settings
+
+
+@dataclass
+class Running:
+    """A service that answers. parts: the very parts it was made of."""
+
+    parts: Parts
+    url: str
+    subjects: dict[str, httpx.Client] = field(default_factory=dict)
+
+    def token(self, subject: str = "alice", seconds: int = 3600) -> str:
+        return self.parts.issuer.token(subject, self.parts.clock.now(), seconds)
+
+    def anonymous(self) -> httpx.Client:
+        return self.subjects.setdefault("", httpx.Client(base_url=self.url, timeout=30))
+
+    def client(self, subject: str = "alice") -> httpx.Client:
+        """An HTTP client signed in as `subject`; kept until the service stops."""
+        if subject not in self.subjects:
+            self.subjects[subject] = httpx.Client(
+                base_url=self.url, timeout=30, headers={"Authorization": f"Bearer {self.token(subject)}"}
+            )
+        return self.subjects[subject]
+
+
+@contextmanager
+def running(
+    settings: Settings, *, worker: bool = True, clock: ShiftedClock | None = None
+) -> Iterator[Running]:
+    """Serve until the block is left; the database must be migrated."""
+    with ExitStack() as leaving:
+        parts = assemble(settings, clock)
+        leaving.callback(parts.close)
+        listening = socket.socket()
+        listening.bind(("127.0.0.1", 0))
+        leaving.callback(listening.close)
+        app = create_app(parts, with_worker=worker)
+        server = uvicorn.Server(uvicorn.Config(app, http="h11", log_config=None, access_log=False))
+        serving = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+        serving.start()
+        leaving.callback(_stop, server, serving)
+        wait_for(lambda: server.started or not serving.is_alive())
+        assert server.started
+        service = Running(parts, f"http://127.0.0.1:{listening.getsockname()[1]}")
+        leaving.callback(lambda: [client.close() for client in service.subjects.values()])
+        yield service
+
+
+def _stop(server: uvicorn.Server, serving: threading.Thread) -> None:
+    server.should_exit = True
+    serving.join(PATIENCE_SECONDS)
+
+
+def wait_for(condition: Any) -> None:
+    """Look until `condition()` is true; fails the test when it never becomes so."""
+    until = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < until, "waited in vain"
+        time.sleep(0.01)
+
+
+def form(**changes: str) -> dict[str, str]:
+    """The fields of a portfolio form; an account name of its own unless given."""
+    return {
+        "name": "Test",
+        "account_name": f"Account {uuid4().hex[:12]}",
+        "account_type": "taxable",
+        "equity": "100000",
+    } | changes
+
+
+def upload(
+    client: httpx.Client,
+    content: str | bytes = ONE_LOT,
+    *,
+    filename: str = "holdings.csv",
+    query: Mapping[str, str] | None = None,
+    **changes: str,
+) -> httpx.Response:
+    """Send a file with its form."""
+    data = content.encode() if isinstance(content, str) else content
+    return client.post(
+        "/api/v1/portfolios",
+        params=dict(query or {}),
+        files={"file": (filename, data, "text/csv")},
+        data=form(**changes),
+    )
+
+
+def opened(client: httpx.Client, content: str | bytes = ONE_LOT, **changes: str) -> Json:
+    """Upload a file and start its run; returns the answer."""
+    reply = upload(client, content, **changes)
+    assert reply.status_code == 202, reply.text
+    answer: Json = reply.json()
+    return answer
+
+
+def stored(client: httpx.Client, content: str | bytes = ONE_LOT, **changes: str) -> str:
+    """Upload a file without starting anything; returns the portfolio's id."""
+    reply = upload(client, content, query={"start": "false"}, **changes)
+    assert reply.status_code == 201, reply.text
+    return str(reply.json()["portfolio_id"])
+
+
+def status(client: httpx.Client, portfolio_id: str) -> Json:
+    reply = client.get(f"/api/v1/onboarding/status/{portfolio_id}")
+    assert reply.status_code == 200, reply.text
+    doc: Json = reply.json()
+    return doc
+
+
+def ended(client: httpx.Client, portfolio_id: str) -> Json:
+    """The status document of a portfolio, once its run has ended."""
+    last: Json = {}
+
+    def over() -> bool:
+        last.update(status(client, portfolio_id))
+        return last["status"] != "running"
+
+    wait_for(over)
+    return last
