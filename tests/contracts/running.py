@@ -6,7 +6,7 @@ One worker at a time in a process. Knows nothing of what is asked of it.
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -18,10 +18,9 @@ import httpx
 import uvicorn
 
 from glassfolio.clock import SystemClock
-from glassfolio.operations import migrate_all
 from glassfolio.settings import Settings
 from glassfolio.web.app import create_app
-from glassfolio.wiring import Parts, assemble, open_database
+from glassfolio.wiring import Parts, assemble
 
 Json = dict[str, Any]
 PATIENCE_SECONDS = 60
@@ -48,14 +47,6 @@ def make_settings(folder: Path, url: str | None = None, **changes: Any) -> Setti
     """Settings of a test: short history, nothing from the environment."""
     given = {"data_dir": folder, "database_url": url, "lease": 2.0, "history_sessions": 70, **changes}
     return Settings(_env_file=None, **given)
-
-
-def migrated(settings: Settings) -> Settings:
-    """The same settings, their database brought up to date, whichever it is."""
-    database = open_database(settings, SystemClock())
-    migrate_all(database)
-    database.close()
-    return settings
 
 
 @dataclass
@@ -89,7 +80,7 @@ def running(
     with ExitStack() as leaving:
         parts = assemble(settings, clock)
         leaving.callback(parts.close)
-        listening = socket.socket()
+        listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listening.bind(("127.0.0.1", 0))
         leaving.callback(listening.close)
         app = create_app(parts, with_worker=worker)
@@ -109,7 +100,7 @@ def _stop(server: uvicorn.Server, serving: threading.Thread) -> None:
     serving.join(PATIENCE_SECONDS)
 
 
-def wait_for(condition: Any) -> None:
+def wait_for(condition: Callable[[], bool]) -> None:
     """Look until `condition()` is true; fails the test when it never becomes so."""
     until = time.monotonic() + PATIENCE_SECONDS
     while not condition():

@@ -31,7 +31,7 @@ AppMaker = Callable[[Parts, bool], "FastAPI"]
 
 GRACE_SECONDS = 10
 # A status request changes threads a few times; behind busy workers each change would wait 5 ms.
-SWITCH_SECONDS = 0.0005
+SWITCH_SECONDS = 0.00005
 DEMO_FOLDER = ".glassfolio-demo"
 PORTS_TRIED = 50
 

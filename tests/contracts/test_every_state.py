@@ -1,0 +1,297 @@
+"""Rows S1 to S9, S12 to S15 of the contract, through a client that knows only the published fields."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.contracts.conftest import Serve
+from tests.contracts.plain_client import PlainClient, check
+from tests.contracts.running import HEADER, Running, ended, opened, status, stored, wait_for
+from tests.fakes.tiingo import FakeTiingo
+
+TWO_LOTS = HEADER + "AAPL,100,126.00,2021-03-15\nMSFT,10,230.00,2021-03-15\n"
+
+
+def follow(client: httpx.Client, portfolio_id: str, plain: PlainClient) -> dict[str, Any]:
+    """Poll without a pause until the run has ended, checking every answer."""
+
+    def over() -> bool:
+        doc = status(client, portfolio_id)
+        plain.read(doc)
+        return doc["status"] != "running"
+
+    wait_for(over)
+    return dict(plain.seen[-1])
+
+
+class TestAcrossRestarts:
+    def test_a_life_from_never_onboarded_to_completed_survives_two_restarts(
+        self, serve: Serve, fake: FakeTiingo
+    ) -> None:
+        """S1, S4, S5, S6, S12, S13: not_found, queued, running, completed; the last one durably."""
+        fake.delay = 0.02
+        plain = PlainClient()
+        with serve(worker=False) as service:
+            alice = service.client()
+            portfolio_id = stored(alice, TWO_LOTS)
+            plain.read(status(alice, portfolio_id))
+            assert plain.words == ["not_found"]
+            started = alice.post(f"/api/v1/portfolios/{portfolio_id}/runs")
+            assert started.status_code == 202
+            assert started.headers["retry-after"] == "2"
+            plain.read(started.json())
+            queued = status(alice, portfolio_id)
+            plain.read(queued)
+            assert queued["state"] == "queued"
+            assert queued["queue"] == {"position": 1, "starts_in": None, "reason": "no_worker"}
+            assert queued["overall_progress"]["current_phase"] == "phase_1"
+            assert queued["overall_progress"]["percent_complete"] == 0
+            assert queued["run_id"] == started.json()["run_id"]
+        with serve() as service:
+            done = follow(service.client(), portfolio_id, plain)
+        assert plain.words == ["not_found", "running", "completed"]
+        assert done["state"] == "ended"
+        assert done["conclusion"] == "success"
+        with serve(worker=False) as service:
+            plain.read(status(service.client(), portfolio_id))
+        assert plain.words[-1] == "completed"
+
+    def test_a_failure_is_still_there_after_a_restart(self, serve: Serve, fake: FakeTiingo) -> None:
+        """S13: the terminal status stays until the next run of this portfolio."""
+        fake.set_faults({"*": "unauthorised"})
+        plain = PlainClient()
+        with serve() as service:
+            portfolio_id = opened(service.client())["portfolio_id"]
+            failed = follow(service.client(), portfolio_id, plain)
+        assert failed["failure"]["code"] == "PROVIDER_KEY_REJECTED"
+        assert failed["failure"]["action"]["kind"] == "check_key"
+        with serve(worker=False) as service:
+            plain.read(status(service.client(), portfolio_id))
+        assert plain.words == ["running", "failed"]
+
+
+@pytest.fixture
+def alice(service: Running) -> httpx.Client:
+    return service.client()
+
+
+@pytest.fixture
+def plain() -> Iterator[PlainClient]:
+    client = PlainClient()
+    yield client
+    assert client.seen, "the test asked nothing"
+
+
+class TestWhileAndAfterWork:
+    def test_every_answer_while_the_work_runs_keeps_the_contract(
+        self, alice: httpx.Client, provider: FakeTiingo, plain: PlainClient
+    ) -> None:
+        """S6, S7, S9: the percent rises only, the counts are committed work, all four phases always."""
+        provider.delay = 0.05
+        portfolio_id = opened(alice, HEADER + "KO,10,40.00,2021-03-15\nPEP,10,120.00,2021-03-15\n")[
+            "portfolio_id"
+        ]
+        done = follow(alice, portfolio_id, plain)
+        assert done["status"] == "completed"
+        assert len({doc["overall_progress"]["percent_complete"] for doc in plain.seen}) > 2
+        assert any(0 < doc["phases"][0]["current"] < doc["phases"][0]["total"] for doc in plain.seen)
+
+    def test_an_unknown_symbol_makes_it_completed_with_warnings(
+        self, alice: httpx.Client, provider: FakeTiingo, plain: PlainClient
+    ) -> None:
+        """S10: each symbol that failed is named once with its reason and what it means."""
+        portfolio_id = opened(alice, TWO_LOTS + "ZZZQ,10,24.80,2021-04-19\n")["portfolio_id"]
+        done = follow(alice, portfolio_id, plain)
+        assert done["status"] == "completed"
+        assert done["conclusion"] == "success_with_warnings"
+        assert done["warnings_total"] == 1
+        assert [(s["symbol"], s["outcome"]) for s in done["symbols"]] == [("ZZZQ", "unknown")]
+        assert 0 < done["symbols"][0]["share_of_value"] < 1
+        log = alice.get(f"/api/v1/runs/{done['run_id']}/log").json()["entries"]
+        failed = [entry["message"] for entry in log if entry["code"] == "SYMBOL_FAILED"]
+        assert failed == [
+            "ZZZQ: the price source does not know it. It is left out of values and factor results."
+        ]
+
+    @pytest.mark.parametrize(
+        ("fault", "code", "phase"),
+        [("server_error", "PROVIDER_UNAVAILABLE", "phase_1"), ("not_found", "NO_PRICES_FOUND", "phase_1")],
+    )
+    def test_a_price_source_that_gives_nothing_fails_the_run(
+        self,
+        alice: httpx.Client,
+        provider: FakeTiingo,
+        plain: PlainClient,
+        fault: str,
+        code: str,
+        phase: str,
+    ) -> None:
+        """S15: the very first price request fails, and the run still ends with a reason."""
+        symbol = {"server_error": "GE", "not_found": "BBY"}[fault]
+        provider.set_faults({"*": fault})
+        portfolio_id = opened(alice, HEADER + f"{symbol},10,50.00,2021-03-15\n")["portfolio_id"]
+        failed = follow(alice, portfolio_id, plain)
+        assert failed["status"] == "failed"
+        assert failed["failure"]["code"] == code
+        assert failed["failure"]["phase_id"] == failed["overall_progress"]["current_phase"] == phase
+        assert failed["failure"]["retryable"] is True
+        assert [p["outcome"] for p in failed["phases"]] == ["failed", "not_run", "not_run", "not_run"]
+        assert failed["activity_log"][-1]["level"] == "error"
+
+    def test_holdings_of_which_too_little_can_be_valued_fail(
+        self, alice: httpx.Client, provider: FakeTiingo, plain: PlainClient
+    ) -> None:
+        """`completed` needs results: less than half of the value priced is a failure with its reason."""
+        holdings = HEADER + "JNJ,1,150.00,2021-03-15\nZZZX,1000,100.00,2021-03-15\n"
+        failed = follow(alice, opened(alice, holdings)["portfolio_id"], plain)
+        assert failed["failure"]["code"] == "NOTHING_TO_VALUE"
+        assert failed["overall_progress"]["current_phase"] == "phase_2_6"
+        assert failed["overall_progress"]["percent_complete"] < 100
+
+    def test_a_retry_shows_running_from_its_first_poll_and_keeps_the_attempt_before(
+        self, alice: httpx.Client, provider: FakeTiingo, plain: PlainClient
+    ) -> None:
+        """S14, S12: never the outcome of the attempt before; its document and log stay readable."""
+        provider.set_faults({"*": "server_error"})
+        portfolio_id = opened(alice, HEADER + "XOM,10,60.00,2021-03-15\n")["portfolio_id"]
+        failed = follow(alice, portfolio_id, plain)
+        provider.set_faults({"*": "good"})
+        again = alice.post(failed["links"]["retry"])
+        assert again.status_code == 202
+        assert again.json()["status"] == "running"
+        assert again.json()["attempt"] == 2
+        assert status(alice, portfolio_id)["attempt"] == 2
+        done = follow(alice, portfolio_id, plain)
+        assert plain.words == ["running", "failed", "running", "completed"]
+        assert done["run_id"] == failed["run_id"]
+        earlier = alice.get(f"/api/v1/runs/{failed['run_id']}", params={"attempt": 1}).json()
+        check(earlier)
+        assert earlier["status"] == "failed"
+        assert earlier["attempt"] == 1
+        assert earlier["activity_log"] == failed["activity_log"]
+        assert earlier["phases"] == failed["phases"]
+        log = alice.get(f"/api/v1/runs/{failed['run_id']}/log").json()["entries"]
+        assert [entry["code"] for entry in log].count("RUN_FAILED") == 1
+        assert log[-1]["code"] == "RUN_COMPLETED"
+
+    def test_an_earlier_attempt_keeps_its_own_times(
+        self, alice: httpx.Client, provider: FakeTiingo, plain: PlainClient
+    ) -> None:
+        """S5: started_at and elapsed_seconds belong to the attempt, frozen at its end."""
+        provider.set_faults({"*": "server_error"})
+        portfolio_id = opened(alice, HEADER + "CVX,10,90.00,2021-03-15\n")["portfolio_id"]
+        failed = follow(alice, portfolio_id, plain)
+        provider.set_faults({"*": "good"})
+        alice.post(failed["links"]["retry"])
+        follow(alice, portfolio_id, plain)
+        earlier = alice.get(f"/api/v1/runs/{failed['run_id']}", params={"attempt": 1}).json()
+        assert earlier["started_at"] == failed["started_at"]
+        assert earlier["finished_at"] == failed["finished_at"]
+        assert earlier["elapsed_seconds"] == failed["elapsed_seconds"]
+
+    def test_cancelling_ends_in_failed_with_a_way_to_go_on(
+        self, alice: httpx.Client, provider: FakeTiingo, plain: PlainClient
+    ) -> None:
+        provider.delay = 0.2
+        answer = opened(alice, HEADER + "PG,10,100.00,2021-03-15\nPFE,10,30.00,2021-03-15\n")
+        wait_for(lambda: status(alice, answer["portfolio_id"])["phases"][0]["current"] > 0)
+        asked = alice.post(f"/api/v1/runs/{answer['run_id']}/cancel")
+        assert asked.status_code == 202
+        plain.read(asked.json())
+        assert asked.json()["state"] in ("cancelling", "ended")
+        cancelled = follow(alice, answer["portfolio_id"], plain)
+        assert cancelled["status"] == "failed"
+        assert cancelled["conclusion"] == "cancelled"
+        assert cancelled["failure"]["code"] == "CANCELLED_BY_OWNER"
+        assert cancelled["phases"][0]["outcome"] == "cancelled"
+        assert [p["outcome"] for p in cancelled["phases"][1:]] == ["not_run"] * 3
+        provider.delay = 0.0
+        assert alice.post(cancelled["links"]["retry"]).status_code == 202
+        assert ended(alice, answer["portfolio_id"])["status"] == "completed"
+
+    def test_a_second_run_of_what_is_stored_completes_with_everything_cached(
+        self, alice: httpx.Client, provider: FakeTiingo, plain: PlainClient
+    ) -> None:
+        """Nothing to do is `completed`, each phase `cached` with its reason."""
+        portfolio_id = opened(alice, HEADER + "MRK,10,70.00,2021-03-15\n")["portfolio_id"]
+        first = follow(alice, portfolio_id, plain)
+        asked = len(provider.hits)
+        assert alice.post(f"/api/v1/portfolios/{portfolio_id}/runs").status_code == 202
+        second = follow(alice, portfolio_id, plain)
+        assert second["run_id"] != first["run_id"]
+        assert {(p["outcome"], p["reason"]) for p in second["phases"]} == {("cached", "UP_TO_DATE")}
+        assert len(provider.hits) == asked
+
+
+def test_a_check_notices_each_broken_rule(make_document: Callable[[], dict[str, Any]]) -> None:
+    """The client above is only worth something if it fails."""
+    broken: list[Callable[[dict[str, Any]], object]] = [
+        lambda doc: doc.update(status="done"),
+        lambda doc: doc.update(elapsed_seconds=1.5),
+        lambda doc: doc.update(started_at="2022-12-29 12:00"),
+        lambda doc: doc["phases"].pop(),
+        lambda doc: doc["phases"].reverse(),
+        lambda doc: doc["overall_progress"].update(percent_complete=100),
+        lambda doc: doc["overall_progress"].update(percent_complete=12.5),
+        lambda doc: doc["overall_progress"].update(phases_total=3),
+        lambda doc: doc["overall_progress"].update(phases_completed=1),
+        lambda doc: doc["current_phase_progress"].update(total=None),
+        lambda doc: doc["phases"][0].update(current=5, total=4),
+        lambda doc: doc["phases"][3].update(status="running"),
+        lambda doc: doc["activity_log"][0].update(level="debug"),
+    ]
+    check(make_document())
+    for change in broken:
+        doc = make_document()
+        change(doc)
+        with pytest.raises(AssertionError):
+            check(doc)
+    plain = PlainClient()
+    plain.read(make_document() | {"elapsed_seconds": 9})
+    with pytest.raises(AssertionError):
+        plain.read(make_document())
+
+
+@pytest.fixture
+def make_document() -> Callable[[], dict[str, Any]]:
+    def make() -> dict[str, Any]:
+        names = ["Market Data Collection", "Factor Analysis", "Symbol Metrics"]
+        phases = [
+            {
+                "phase_id": wire_id,
+                "phase_name": name,
+                "unit": unit,
+                "status": "pending",
+                "current": 0,
+                "total": 4,
+                "duration_seconds": None,
+            }
+            for wire_id, name, unit in zip(
+                ["phase_1", "phase_1_5", "phase_1_75", "phase_2_6"],
+                [*names, "Portfolio Snapshots & Analytics"],
+                ["symbols", "symbols", "symbols", "dates"],
+                strict=True,
+            )
+        ]
+        phases[0] |= {"status": "running", "current": 2}
+        moment = "2022-12-29T12:00:00.000Z"
+        return {
+            "portfolio_id": "4f5a7c52-6f0c-4a0f-8f51-2d5f3c1f9a10",
+            "status": "running",
+            "started_at": moment,
+            "elapsed_seconds": 3,
+            "overall_progress": {
+                "current_phase": "phase_1",
+                "current_phase_name": "Market Data Collection",
+                "phases_completed": 0,
+                "phases_total": 4,
+                "percent_complete": 12,
+            },
+            "current_phase_progress": {"current": 2, "total": 4, "unit": "symbols"},
+            "activity_log": [{"timestamp": moment, "message": "Queued.", "level": "info"}],
+            "phases": phases,
+        }
+
+    return make

@@ -1,0 +1,144 @@
+"""Pipelines that strike their own process at exact points, and two that break the one transaction on purpose."""
+
+import os
+import signal
+import time
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatch
+from pathlib import Path
+from uuid import uuid4
+
+import sqlalchemy as sa
+
+from glassfolio.batch.phase import Fault, Phase, Result
+from glassfolio.batch.pipeline import NAMES, PHASES, AlreadyDone, Pipeline
+from glassfolio.batch.task import Workplace
+from glassfolio.clock import Clock
+from glassfolio.db.engine import Database
+from glassfolio.engine.app import Engine
+from glassfolio.store import runs
+
+Outcome = Result | Fault | AlreadyDone
+SIGNALS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
+
+
+class Strikes:
+    """Sends a signal to this process the first time a run reaches a point that matches a pattern.
+
+    Each strike leaves a file in `folder`, so that the next process passes the point.
+    patterns: such as "settle:*:inside"; a point is a site, its numbers and a moment.
+    repeat: strike every time.
+    """
+
+    def __init__(self, folder: Path, patterns: Sequence[str], how: str, *, repeat: bool) -> None:
+        self._folder, self._patterns, self._signal, self._repeat = folder, patterns, SIGNALS[how], repeat
+
+    def at(self, run_id: str, point: str) -> None:
+        """Strike here, if it is time."""
+        if not any(fnmatch(point, pattern) for pattern in self._patterns):
+            return
+        mark = self._folder / f"{run_id}@{point}"
+        if self._repeat:
+            mark = self._folder / f"{run_id}@{point}@{uuid4().hex}"
+        try:
+            mark.touch(exist_ok=False)
+        except FileExistsError:
+            return
+        os.kill(os.getpid(), self._signal)
+        # The signal reaches the process a moment later: nothing must happen until then.
+        time.sleep(60 if self._signal is signal.SIGKILL else 0.05)
+
+
+class StruckPipeline(Pipeline):
+    """The pipeline as it is, with points before, inside and after each of its transactions."""
+
+    def __init__(
+        self, engine: Engine, database: Database, clock: Clock, workplace: Workplace, strikes: Strikes
+    ) -> None:
+        super().__init__(engine, database, clock, workplace)
+        self.strikes = strikes
+        enter, settle = self._enter, self._settle
+
+        def entered(run_id: str, fence: int, position: int) -> list[int] | None:
+            strikes.at(run_id, f"enter:{position}:before")
+            todo = enter(run_id, fence, position)
+            strikes.at(run_id, f"enter:{position}:after")
+            return todo
+
+        def settled(run_id: str, fence: int, position: int, number: int, result: Outcome) -> bool:
+            strikes.at(run_id, f"settle:{position}:{number}:before")
+            self.first(run_id, fence, position, number, result)
+            going_on = settle(run_id, fence, position, number, result)
+            self.then(run_id, fence, position, number, result)
+            strikes.at(run_id, f"settle:{position}:{number}:after")
+            return going_on
+
+        self._enter, self._settle = entered, settled
+
+    def claim(self, run_id: str, fence: int) -> bool:
+        self.strikes.at(run_id, "claim:before")
+        ours = super().claim(run_id, fence)
+        self.strikes.at(run_id, "claim:after")
+        return ours
+
+    def _take_over(self, turn: runs.Turn) -> bool:
+        going_on = super()._take_over(turn)
+        self.strikes.at(turn.run_id, "claim:inside")
+        return going_on
+
+    def enter(self, connection: sa.Connection, run_id: str, fence: int, position: int) -> list[int] | None:
+        todo = super().enter(connection, run_id, fence, position)
+        self.strikes.at(run_id, f"enter:{position}:inside")
+        return todo
+
+    def settle(
+        self, connection: sa.Connection, run_id: str, fence: int, position: int, number: int, result: Outcome
+    ) -> bool:
+        going_on = super().settle(connection, run_id, fence, position, number, result)
+        self.strikes.at(run_id, f"settle:{position}:{number}:inside")
+        return going_on
+
+    def first(self, run_id: str, fence: int, position: int, number: int, result: Outcome) -> None:
+        """Nothing stands before the one transaction."""
+
+    def then(self, run_id: str, fence: int, position: int, number: int, result: Outcome) -> None:
+        """Nothing stands behind the one transaction."""
+
+
+class TwoTransactions(StruckPipeline):
+    """Broken on purpose: rows and counters in one transaction, the chunk and the checkpoint in another."""
+
+    def _count(self, turn: runs.Turn, phase: Phase, result: Result) -> None:
+        """Nothing: it happens apart."""
+
+    def apart(self, run_id: str, fence: int, position: int, result: Outcome) -> None:
+        """Rows and counters in a transaction of their own."""
+        if isinstance(result, Result):
+            with (
+                self.database.transaction() as connection,
+                runs.Turn(connection, run_id, fence, NAMES, self.clock.now()) as turn,
+            ):
+                super()._count(turn, PHASES[position], result)
+
+
+class RowsFirst(TwoTransactions):
+    """A death between the two doubles the chunk."""
+
+    def first(self, run_id: str, fence: int, position: int, number: int, result: Outcome) -> None:
+        self.apart(run_id, fence, position, result)
+        self.strikes.at(run_id, f"settle:{position}:{number}:between")
+
+
+class RowsLast(TwoTransactions):
+    """A death between the two loses the chunk."""
+
+    def then(self, run_id: str, fence: int, position: int, number: int, result: Outcome) -> None:
+        self.strikes.at(run_id, f"settle:{position}:{number}:between")
+        self.apart(run_id, fence, position, result)
+
+
+PIPELINES: Mapping[str, type[StruckPipeline]] = {
+    "sound": StruckPipeline,
+    "rows_first": RowsFirst,
+    "rows_last": RowsLast,
+}
