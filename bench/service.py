@@ -18,7 +18,6 @@ from glassfolio import bundled
 from glassfolio.clock import SystemClock
 from glassfolio.identity import issuer
 
-ADDRESS = "http://bench.test"
 START_SECONDS = 60
 RUN_SECONDS = 120
 
@@ -33,7 +32,7 @@ class Service:
 
     def token(self, subject: str) -> str:
         """A bearer token that outlives the bench."""
-        return issuer.load(self.folder, ADDRESS).token(subject, SystemClock().now(), 3600)
+        return issuer.load(self.folder, issuer.SCRIPTS).token(subject, SystemClock().now(), 3600)
 
     def client(self, subject: str) -> httpx.Client:
         """A client signed in as `subject`."""
@@ -54,12 +53,11 @@ def running(folder: Path, **settings: str) -> Iterator[Service]:
     environment = {
         **os.environ,
         "GLASSFOLIO_DATA_DIR": str(folder),
-        "GLASSFOLIO_PUBLIC_URL": ADDRESS,
         **{f"GLASSFOLIO_{name.upper()}": value for name, value in settings.items()},
     }
     log = (folder / "serve.log").open("w", encoding="utf-8")
     process = subprocess.Popen(
-        [sys.executable, "-c", _LAUNCH],
+        [sys.executable, "-m", "glassfolio", "serve", "--port", "0"],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=log,
@@ -67,30 +65,14 @@ def running(folder: Path, **settings: str) -> Iterator[Service]:
     )
     assert process.stdout is not None
     try:
-        port = int(process.stdout.readline())
-        _wait_until_ready(f"http://127.0.0.1:{port}")
-        yield Service(f"http://127.0.0.1:{port}", folder, process)
+        url = process.stdout.readline().split()[-1]
+        _wait_until_ready(url)
+        yield Service(url, folder, process)
     finally:
         process.terminate()
         process.wait(30)
         process.stdout.close()
         log.close()
-
-
-# Prints the port it got before serving: with a public address set, `serve` prints that instead.
-_LAUNCH = """
-import socket, sys
-from glassfolio.cli import serve
-from glassfolio.settings import load
-from glassfolio.web.app import create_app
-listen = serve._listen
-def told(host, port):
-    listening = listen(host, port)
-    print(listening.getsockname()[1], flush=True)
-    return listening
-serve._listen = told
-serve.serve(load(port=0), lambda parts, worker: create_app(parts, with_worker=worker), with_worker=True)
-"""
 
 
 def _wait_until_ready(url: str) -> None:

@@ -95,7 +95,9 @@ def assemble(settings: Settings, clock: Clock | None = None) -> Parts:
     dispatcher = Dispatcher(database)
     starter = Starter(dispatcher, clock, sessions, provider, settings.history, settings.delay)
     signer = issuer.load(settings.data_dir, settings.address)
-    verifier = Verifier(issuer.ISSUER, frozenset({settings.address}), {signer.key_id: signer.key})
+    verifier = Verifier(
+        issuer.ISSUER, frozenset({settings.address, issuer.SCRIPTS}), {signer.key_id: signer.key}
+    )
     return Parts(
         settings,
         clock,

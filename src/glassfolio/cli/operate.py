@@ -44,5 +44,5 @@ def token(settings: Settings, subject: str, ttl: str) -> str:
     seconds = int(match[1]) * UNITS[match[2] or "s"] if match else 0
     if not 1 <= seconds <= LONGEST_SECONDS:
         raise SettingsError(f"--ttl is 1s to 1h, such as 60s or 10m; got {ttl}.")
-    signer = issuer.load(settings.data_dir, settings.address)
+    signer = issuer.load(settings.data_dir, issuer.SCRIPTS)
     return signer.token(subject, SystemClock().now(), seconds)

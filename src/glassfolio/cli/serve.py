@@ -31,7 +31,7 @@ AppMaker = Callable[[Parts, bool], "FastAPI"]
 
 GRACE_SECONDS = 10
 # A status request changes threads a few times; behind busy workers each change would wait 5 ms.
-SWITCH_SECONDS = 0.00005
+SWITCH_SECONDS = 0.0005
 DEMO_FOLDER = ".glassfolio-demo"
 PORTS_TRIED = 50
 
@@ -59,7 +59,7 @@ def serve(settings: Settings, make_app: AppMaker, *, with_worker: bool) -> None:
     parts = assemble(settings)
 
     def ready() -> None:
-        print(f"glassfolio is listening on {settings.address}", flush=True)
+        print(f"glassfolio is listening on http://{settings.host}:{settings.port}", flush=True)
 
     try:
         _server(make_app(parts, with_worker), ready).run(sockets=[listening])
@@ -175,7 +175,7 @@ def _show_sample(parts: Parts) -> int:
     print(
         "Ask yourself, from another terminal:\n"
         f'  curl -s -H "Authorization: Bearer $(GLASSFOLIO_DATA_DIR={parts.settings.data_dir}'
-        f' GLASSFOLIO_PORT={parts.settings.port} {_command()} token)" {address}',
+        f' {_command()} token)" {address}',
         flush=True,
     )
     return COMPLETED

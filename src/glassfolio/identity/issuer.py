@@ -12,6 +12,8 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 
 ISSUER = "glassfolio:local"
+# The party of tokens made on the command line, for scripts; accepted whatever the service's address.
+SCRIPTS = "glassfolio:scripts"
 KEY_FILE = "issuer.pem"
 KEY_BITS = 2048
 LIFETIME_SECONDS = 60
@@ -29,7 +31,7 @@ class Issuer:
         return self.key.thumbprint()
 
     def token(self, subject: str, now: datetime, lifetime: int = LIFETIME_SECONDS) -> str:
-        """A bearer token for `subject` that is valid for `lifetime` seconds from `now`."""
+        """A bearer token for `subject` and this issuer's party, valid for `lifetime` seconds from `now`."""
         issued = int(now.timestamp())
         claims = {
             "iss": ISSUER,
