@@ -3,6 +3,7 @@
 Every read takes the owner in its query. Knows nothing of HTTP.
 """
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from glassfolio.analytics.metrics import METRICS
 from glassfolio.batch import account
 from glassfolio.batch.pipeline import NAMES
 from glassfolio.batch.task import Setup, Task, Workplace
-from glassfolio.clock import Clock, iso
+from glassfolio.clock import Clock, from_iso, iso
 from glassfolio.errors import NotFound
 from glassfolio.model.holdings import Portfolio
 from glassfolio.model.results import Reason, reason_of, warnings_of
@@ -34,11 +35,17 @@ class StatusAnswer:
     """An encoded status document and the version it is of.
 
     tag: names run, attempt and sequence number; None when the portfolio was never onboarded.
+    poll_after: seconds before it is worth asking again; None when it has ended.
     """
 
     body: bytes
     tag: str | None
-    ended: bool
+    poll_after: int | None
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing will change any more by itself."""
+        return self.poll_after is None
 
 
 @dataclass(frozen=True)
@@ -71,6 +78,8 @@ class Reading:
             shown = rows.document_of(connection, run_id, owner_id, attempt)
             if shown is None:
                 raise NotFound
+            if attempt is not None and attempt != shown.attempt:
+                return _earlier(shown, attempt)
             return self._answer(connection, shown, owner_id, "")
 
     def _answer(
@@ -78,17 +87,18 @@ class Reading:
     ) -> StatusAnswer:
         if shown.body is None or shown.started_at is None:
             never = fold.never_onboarded(portfolio_id, NAMES)
-            return StatusAnswer(fold.encode(never) + b"}", None, ended=True)
+            return StatusAnswer(fold.encode(never) + b"}", None, None)
         until = shown.ended_at or self.clock.now()
         queue = self._queue(connection, shown, owner_id) if shown.state is RunState.QUEUED else None
         body = fold.splice(
             shown.body,
-            elapsed_seconds=max(0, math.floor((until - shown.started_at).total_seconds())),
+            elapsed_seconds=_elapsed(iso(shown.started_at), iso(until)),
             heartbeat_at=datetime.fromtimestamp(shown.beat, UTC) if shown.beat else None,
             queue=queue,
         )
+        wait = fold.poll_after_ms(shown.state) if shown.state else None
         return StatusAnswer(
-            body, f"{shown.run_id}.{shown.attempt}.{shown.seq}", ended=shown.ended_at is not None
+            body, f"{shown.run_id}.{shown.attempt}.{shown.seq}", math.ceil(wait / 1000) if wait else None
         )
 
     def _queue(self, connection: sa.Connection, shown: rows.Shown, owner_id: str) -> Record:
@@ -213,6 +223,20 @@ class Reading:
                 return None, None
             # A workplace of its own: what is read here must not outlive this request.
             return Workplace(self.setup).task_in(connection, portfolio.shown_run), newest["session"]
+
+
+def _earlier(shown: rows.Shown, attempt: int) -> StatusAnswer:
+    """An attempt that another one has followed: its times stand in its own document."""
+    assert shown.body is not None
+    known = json.loads(shown.body + b"}")
+    elapsed = _elapsed(known["started_at"], known["finished_at"])
+    body = fold.splice(shown.body, elapsed_seconds=elapsed, heartbeat_at=None, queue=None)
+    return StatusAnswer(body, f"{shown.run_id}.{attempt}.{shown.seq}", None)
+
+
+def _elapsed(start: str, end: str) -> int:
+    """Whole seconds between two moments as they are shown."""
+    return max(0, math.floor((from_iso(end) - from_iso(start)).total_seconds()))
 
 
 # Why a number of a snapshot is missing; one reason each, see analytics.

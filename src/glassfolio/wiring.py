@@ -15,7 +15,7 @@ from glassfolio.clock import Clock, SystemClock
 from glassfolio.db.engine import SQLITE, Database, connect
 from glassfolio.engine.app import VERSION, Dispatcher, Engine, Queue, new_executor_id
 from glassfolio.engine.liveness import Liveness, Watch
-from glassfolio.engine.reconcile import reconcile
+from glassfolio.engine.reconcile import Reconciler
 from glassfolio.errors import SettingsError
 from glassfolio.identity import issuer
 from glassfolio.identity.issuer import Issuer
@@ -164,16 +164,20 @@ class Worker:
             parts.clock.now(),
             VERSION,
         )
-        self._reconciler = Watch("reconcile", min(max(lease, 1.0), 15.0), self._reconcile)
+        reconciler = Reconciler(
+            parts.database,
+            parts.dispatcher,
+            statements(parts.clock),
+            self.engine.executor_id,
+            self.engine.is_under_way,
+        )
+        self._reconciler = Watch("reconcile", min(max(lease, 1.0), 15.0), reconciler.reconcile)
 
     def start(self) -> None:
         """Begin to take runs."""
         self.engine.launch(QUEUES)
         self._liveness.start()
         self._reconciler.start()
-
-    def _reconcile(self) -> None:
-        reconcile(self._parts.database, self._parts.dispatcher, statements(self._parts.clock))
 
     def stop(self, seconds: int = STOP_SECONDS) -> None:
         """Take no more runs, let those under way reach a chunk boundary, and leave."""

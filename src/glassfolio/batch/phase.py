@@ -93,6 +93,7 @@ class Phase:
     work: does one chunk; repeatable, may take long, runs in a thread; raises only ProviderFault.
     close: looks at the whole when all chunks are committed.
     doing: the beginning of its progress sentence, such as "Fetched prices for".
+    waits: whether its work waits for others rather than computes.
     """
 
     name: PhaseName
@@ -100,3 +101,4 @@ class Phase:
     plan: Callable[[sa.Connection, Task], Plan]
     work: Callable[[Task, Payload], Result]
     close: Callable[[sa.Connection, Task], Closing] = field(default=nothing_to_add)
+    waits: bool = False

@@ -5,45 +5,27 @@ transaction. The sequence of engine calls depends only on arguments and recorded
 """
 
 import json
-import logging
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
-from itertools import islice
-from typing import TypeVar
-from uuid import uuid4
 
 import sqlalchemy as sa
 
-from glassfolio.batch.phase import Closing, Fault, Payload, Phase, Plan, Result
+from glassfolio.batch.endings import as_fault, cancel, fail
+from glassfolio.batch.phase import Closing, Fault, Phase, Plan, Result
 from glassfolio.batch.phases import factor_analysis, market_data, snapshots, symbol_metrics
 from glassfolio.batch.task import Task, Workplace
+from glassfolio.batch.telling import failed_symbol, progress_lines
+from glassfolio.batch.working import attempt, in_order
 from glassfolio.clock import Clock
 from glassfolio.db.engine import Database
 from glassfolio.engine.app import Engine
-from glassfolio.errors import (
-    NotFound,
-    ProviderFault,
-    ProviderKeyRejected,
-    ProviderRateLimited,
-    StorageError,
-    StorageFull,
-    Superseded,
-)
-from glassfolio.model.messages import FAILURES, NO_PRICE_EFFECT, SYMBOL_REASONS, duration
-from glassfolio.model.run import (
-    Conclusion,
-    Entry,
-    FailureCode,
-    Outcome,
-    PhaseProgress,
-    PhaseStatus,
-    RunState,
-)
+from glassfolio.errors import Superseded
+from glassfolio.model.messages import duration
+from glassfolio.model.run import Conclusion, FailureCode, Outcome, PhaseStatus, RunState
 from glassfolio.store import chunks, rows, runs
-
-log = logging.getLogger(__name__)
 
 PHASES: tuple[Phase, ...] = (
     market_data.PHASE,
@@ -56,10 +38,7 @@ FLOW = "onboarding"
 TAKE_OVERS_WITHOUT_PROGRESS = 3
 CHUNKS_AHEAD = 4
 WORK_THREADS = 8
-TELL_EVERY = 5
-
-T = TypeVar("T")
-K = TypeVar("K")
+COMPUTING = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +53,8 @@ class Pipeline:
         self.database, self.clock, self.workplace = database, clock, workplace
         self.me = engine.executor_id
         self._pool = ThreadPoolExecutor(WORK_THREADS, thread_name_prefix="work")
+        # Few threads compute at a time: more would only make every status request wait for each of them.
+        self._gate = threading.Semaphore(COMPUTING)
         self._enter = engine.atomic(self.enter)
         self._settle = engine.atomic(self.settle)
         self._give_up = engine.atomic(self.give_up)
@@ -90,13 +71,17 @@ class Pipeline:
                 return "not ours"
             task = self.workplace.task(run_id)
             for position, phase in enumerate(PHASES):
-                todo = self._enter(run_id, fence, position)
+                with self._gate:
+                    todo = self._enter(run_id, fence, position)
                 if todo is None:
                     return "stopped"
                 for number, result in self.results(task, phase, todo):
-                    if not self._settle(run_id, fence, position, number, result):
+                    with self._gate:
+                        going_on = self._settle(run_id, fence, position, number, result)
+                    if not going_on:
                         return "stopped"
-            self._enter(run_id, fence, len(PHASES))
+            with self._gate:
+                self._enter(run_id, fence, len(PHASES))
             return "ended"
         except Superseded:
             return "superseded"
@@ -118,7 +103,9 @@ class Pipeline:
                 turn.change(worker=self.me, worked_until=turn.now)
                 if turn.state in (RunState.QUEUED, RunState.INTERRUPTED):
                     turn.change(state=RunState.RUNNING.value)
-                if before is not None and before != self.me:
+                waited = turn.state in (RunState.QUEUED, RunState.INTERRUPTED)
+                begun = turn.row["work_started_at"] is not None
+                if before not in (None, self.me) or (begun and waited):
                     return self._take_over(turn)
         except Superseded:
             return False
@@ -193,7 +180,7 @@ class Pipeline:
             turn.say("PHASE_STARTED", key, phase=phase.name.title)
             turn.entries.extend(plan.entries)
             turn.add_outcomes(plan.outcomes)
-            turn.entries.extend(_failed_symbol(key, o.symbol, o.reason) for o in plan.outcomes)
+            turn.entries.extend(failed_symbol(key, outcome) for outcome in plan.outcomes)
         return chunks.left(turn.connection, turn.run_id, turn.attempt, key)
 
     def results(
@@ -207,7 +194,10 @@ class Pipeline:
 
         def work(number: int) -> Result | Fault | AlreadyDone:
             payload, done = planned[number]
-            return AlreadyDone() if done else attempt(phase, task, json.loads(payload))
+            if done:
+                return AlreadyDone()
+            with nullcontext() if phase.waits else self._gate:
+                return attempt(phase, task, json.loads(payload))
 
         return in_order(self._pool, todo, work, CHUNKS_AHEAD)
 
@@ -253,7 +243,7 @@ class Pipeline:
         turn.entries.extend(result.entries)
         turn.add_outcomes(result.outcomes)
         turn.entries.extend(
-            _failed_symbol(key, o.symbol, o.reason) for o in result.outcomes if o.outcome != "partial"
+            failed_symbol(key, outcome) for outcome in result.outcomes if outcome.reason != "partial"
         )
         turn.entries.extend(progress_lines(phase, before, result.items))
 
@@ -325,93 +315,6 @@ def _back_at_work(turn: runs.Turn) -> None:
     """A worker that was taken for dead and still holds the run goes on."""
     if turn.state is RunState.INTERRUPTED:
         turn.change(state=RunState.RUNNING.value)
-
-
-def fail(turn: runs.Turn, code: FailureCode, key: str | None = None, error_id: str | None = None) -> None:
-    """End an attempt with a reason; the phase it was at says so too."""
-    text = FAILURES[code]
-    turn.end(Conclusion.FAILURE, code, key, error_id)
-    at = turn.changes["failure_phase"]
-    turn.say("PHASE_FAILED", at, phase=turn.names[at].title, reason=text.reason)
-    turn.say("RUN_FAILED", at, reason=text.reason, action=text.action)
-
-
-def cancel(turn: runs.Turn) -> None:
-    """End an attempt that its owner cancelled."""
-    turn.end(Conclusion.CANCELLED, FailureCode.CANCELLED_BY_OWNER)
-    turn.say("RUN_CANCELLED")
-
-
-def attempt(phase: Phase, task: Task, payload: Payload) -> Result | Fault:
-    """Work one chunk; whatever raises becomes a fault with a reason."""
-    try:
-        return phase.work(task, payload)
-    except Exception as error:  # noqa: BLE001 - the edge of a work thread
-        return as_fault(error)
-
-
-def as_fault(error: Exception) -> Fault:
-    """The reason an owner may see; an unexpected error is logged for the operator under an id."""
-    if isinstance(error, ProviderKeyRejected):
-        return Fault(FailureCode.PROVIDER_KEY_REJECTED)
-    if isinstance(error, ProviderRateLimited):
-        return Fault(FailureCode.PROVIDER_RATE_LIMITED)
-    if isinstance(error, ProviderFault):
-        return Fault(FailureCode.PROVIDER_UNAVAILABLE)
-    if isinstance(error, NotFound):
-        return Fault(FailureCode.PORTFOLIO_DELETED)
-    if isinstance(error, StorageFull):
-        return Fault(FailureCode.STORAGE_FULL)
-    error_id = str(uuid4())
-    log.error("unexpected error %s", error_id, exc_info=error)
-    if isinstance(error, StorageError):
-        return Fault(FailureCode.STORAGE_UNAVAILABLE, error_id)
-    return Fault(FailureCode.INTERNAL_ERROR, error_id)
-
-
-def in_order(
-    pool: ThreadPoolExecutor, items: Iterable[K], work: Callable[[K], T], ahead: int
-) -> Iterator[tuple[K, T]]:
-    """Work items in threads, at most `ahead` before their turn, and yield results in the items' order."""
-    waiting: deque[tuple[K, Future[T]]] = deque()
-    rest = iter(items)
-    try:
-        for item in islice(rest, ahead):
-            waiting.append((item, pool.submit(work, item)))
-        while waiting:
-            item, future = waiting.popleft()
-            result = future.result()
-            for following in islice(rest, 1):
-                waiting.append((following, pool.submit(work, following)))
-            yield item, result
-    finally:
-        for _item, future in waiting:
-            future.cancel()
-
-
-def progress_lines(phase: Phase, before: PhaseProgress, items: tuple[str, ...]) -> list[Entry]:
-    """What the log says of a chunk: the first, every fifth and the last unit of the phase."""
-    lines, total = [], before.total or 0
-    for count, item in enumerate(items, start=before.current + 1):
-        if count == 1 or count % TELL_EVERY == 0 or count == total:
-            if phase.name.unit == "dates":
-                entry = Entry("DATE_PROGRESS", phase.name.key, {"date": item, "count": count, "total": total})
-            else:
-                entry = Entry(
-                    "SYMBOL_PROGRESS",
-                    phase.name.key,
-                    {"doing": phase.doing, "count": count, "total": total},
-                )
-            lines.append(entry)
-    return lines
-
-
-def _failed_symbol(key: str, symbol: str, reason: str) -> Entry:
-    return Entry(
-        "SYMBOL_FAILED",
-        key,
-        {"symbol": symbol, "reason": SYMBOL_REASONS[reason], "effect": NO_PRICE_EFFECT},
-    )
 
 
 def _chunk_rows(plan: Plan) -> list[tuple[int, str]]:

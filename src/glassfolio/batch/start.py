@@ -8,7 +8,8 @@ from datetime import date, timedelta
 
 import sqlalchemy as sa
 
-from glassfolio.batch.pipeline import FLOW, NAMES, cancel, fail
+from glassfolio.batch.endings import cancel, fail
+from glassfolio.batch.pipeline import FLOW, NAMES
 from glassfolio.batch.plan import window
 from glassfolio.clock import Clock
 from glassfolio.engine.app import Dispatcher, Order, Queue
@@ -78,7 +79,14 @@ class Starter:
         first, last = self.window(portfolio, lots)
         portfolios.set_anchor(connection, portfolio.id, self.anchor(portfolio))
         opening = runs.Opening(
-            portfolio.id, portfolio.owner_id, "onboarding", trigger, triggered_by, first, last
+            portfolio.id,
+            portfolio.owner_id,
+            "onboarding",
+            trigger,
+            triggered_by,
+            first,
+            last,
+            self._totals(lots, first, last),
         )
         run_id = runs.open_run(connection, opening, NAMES, self.clock.now())
         if portfolio.equity_as_of is not None and portfolio.equity_as_of > last:
@@ -89,10 +97,19 @@ class Starter:
 
     def retry(self, connection: sa.Connection, run: Run) -> None:
         """Start the next attempt of an ended run. Raises RunActive when it has not ended."""
-        begun = runs.retry(connection, run.id, NAMES, self.newest_session(), self.clock.now())
+        newest = self.newest_session()
+        totals = self._totals(portfolios.lots(connection, run.portfolio_id), run.first_session, newest)
+        begun = runs.retry(connection, run.id, NAMES, newest, totals, self.clock.now())
         if begun is None:
             raise RunActive
         self.dispatcher.enqueue(connection, order(run.id, begun[1], run.owner_id))
+
+    def _totals(self, lots: tuple[Lot, ...], first: date | None, last: date) -> dict[str, int]:
+        """What is known of a run's size when it is accepted."""
+        return {
+            "symbols": len({lot.symbol for lot in lots if not lot.is_cash_like}),
+            "dates": len(self.sessions.between(first or last, last)),
+        }
 
     def cancel(self, connection: sa.Connection, run: Run) -> None:
         """Ask a run to stop at its next chunk; one that waits stops at once. Raises RunEnded."""

@@ -65,7 +65,7 @@ def picture(doc: Document) -> RenderableType:
     overall = doc["overall_progress"]
     head = Text.assemble(
         (_sentence(doc), STYLES.get(doc["status"], "bold")),
-        f"   {overall['percent_complete']} %   {duration(doc['elapsed_seconds'])}",
+        f"   {overall['percent_complete']} %   {_elapsed(doc)}",
     )
     table = Table.grid(padding=(0, 1))
     for phase in doc["phases"]:
@@ -75,6 +75,11 @@ def picture(doc: Document) -> RenderableType:
         for entry in doc["activity_log"][-TAIL:]
     ]
     return Group(head, table, Text(""), *lines)
+
+
+def _elapsed(doc: Document) -> str:
+    seconds = doc["elapsed_seconds"]
+    return duration(seconds) if seconds >= 10 else f"{seconds} s"
 
 
 def _sentence(doc: Document) -> str:

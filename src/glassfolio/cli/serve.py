@@ -19,7 +19,9 @@ from glassfolio.cli import logs
 from glassfolio.cli.main import COMPLETED, FAILED, LOCAL_SUBJECT
 from glassfolio.cli.onboard import _caller, _looked
 from glassfolio.cli.render import show
+from glassfolio.clock import from_iso
 from glassfolio.errors import SettingsError
+from glassfolio.model.messages import duration
 from glassfolio.onboarding import Upload
 from glassfolio.settings import Settings, load
 from glassfolio.wiring import Parts, Worker, assemble, observer
@@ -168,8 +170,9 @@ def _show_sample(parts: Parts) -> int:
         print("failed: see the log above.")
         return FAILED
     newest = parts.reading.snapshots(caller.user_id, portfolio_id, None, None)[-1]
+    took = from_iso(last["finished_at"]) - from_iso(last["started_at"])
     print(
-        f"\ncompleted in {last['elapsed_seconds']} s: net asset value {newest['nav']:,.2f} USD"
+        f"\ncompleted in {duration(took.total_seconds())}: net asset value {newest['nav']:,.2f} USD"
         f" on {newest['session']}, as stated at import."
     )
     print(

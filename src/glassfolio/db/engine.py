@@ -36,7 +36,9 @@ class Dialect:
 
 
 SQLITE = Dialect("sqlite", "SERIALIZABLE", "((julianday('now')-2440587.5)*86400.0)", "")
-POSTGRESQL = Dialect("postgresql", "READ COMMITTED", "extract(epoch from clock_timestamp())", "dbos.")
+POSTGRESQL = Dialect(
+    "postgresql", "READ COMMITTED", "cast(extract(epoch from clock_timestamp()) as double precision)", "dbos."
+)
 
 
 class Database:

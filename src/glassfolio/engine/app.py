@@ -103,6 +103,7 @@ class Engine:
     def __init__(self, database: Database, executor_id: str) -> None:
         self.executor_id = executor_id
         self._database = database
+        self._under_way: set[str] = set()
         _quiet()
         DBOS(
             config={
@@ -120,7 +121,21 @@ class Engine:
 
     def flow(self, name: str, function: Callable[P, R]) -> Callable[P, R]:
         """Make `function` durable under `name`; its engine calls depend on its arguments only."""
-        return DBOS.workflow(name=name, max_recovery_attempts=MAX_RECOVERY_ATTEMPTS)(function)
+
+        @wraps(function)
+        def tracked(*args: P.args, **kwargs: P.kwargs) -> R:
+            workflow_id = str(DBOS.workflow_id)
+            self._under_way.add(workflow_id)
+            try:
+                return function(*args, **kwargs)
+            finally:
+                self._under_way.discard(workflow_id)
+
+        return DBOS.workflow(name=name, max_recovery_attempts=MAX_RECOVERY_ATTEMPTS)(tracked)
+
+    def is_under_way(self, workflow_id: str) -> bool:
+        """Whether a flow is being run by this process at this moment."""
+        return workflow_id in self._under_way
 
     def atomic(self, function: Callable[Concatenate[sa.Connection, P], R]) -> Callable[P, R]:
         """Make `function` a step that commits its rows and the checkpoint together, exactly once.

@@ -96,7 +96,7 @@ class Liveness(threading.Thread):
 class Watch(threading.Thread):
     """Calls `look` every `seconds` until stopped; a look that fails is logged and tried again."""
 
-    def __init__(self, name: str, seconds: float, look: Callable[[], None]) -> None:
+    def __init__(self, name: str, seconds: float, look: Callable[[], object]) -> None:
         super().__init__(name=name, daemon=True)
         self._seconds, self._look = seconds, look
         self._stopping = threading.Event()

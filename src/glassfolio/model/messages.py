@@ -73,8 +73,15 @@ SYMBOL_REASONS: Mapping[str, str] = {
     "no_price": "it has no price.",
     "not_yet_held": "it was bought after the newest price.",
 }
-NO_PRICE_EFFECT = "It is left out of values and factor results."
-STALE_EFFECT = "Its stored prices are used."
+
+
+def symbol_effect(outcome: str, reason: str) -> str:
+    """What it means for the results that a symbol ended so."""
+    if outcome != "partial":
+        return "It is left out of values and factor results."
+    return (
+        "Numbers that need more history stay empty." if reason == "partial" else "Its stored prices are used."
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from glassfolio.clock import iso
-from glassfolio.model.messages import FAILURES, NO_PRICE_EFFECT, level, render
+from glassfolio.model.messages import FAILURES, level, render, symbol_effect
 from glassfolio.model.run import (
     Activity,
     Conclusion,
@@ -43,7 +43,6 @@ def wire_status(state: RunState, conclusion: Conclusion | None) -> str:
 def document(status: RunStatus) -> Document:
     """The status resource of a run, without the fields that are spliced in when sending."""
     run, phases = status.run, status.phases
-    ended = run.state is RunState.ENDED
     done = wire_status(run.state, run.conclusion)
     return {
         "portfolio_id": run.portfolio_id,
@@ -78,9 +77,16 @@ def document(status: RunStatus) -> Document:
             "total": status.logged,
             "truncated": status.logged > len(status.feed),
         },
-        "poll_after_ms": None if ended else POLL_QUEUED_MS if run.state is RunState.QUEUED else POLL_MS,
+        "poll_after_ms": poll_after_ms(run.state),
         "links": _links(run, done),
     }
+
+
+def poll_after_ms(state: RunState) -> int | None:
+    """How long a client should wait before it asks again; None when nothing will change."""
+    if state is RunState.ENDED:
+        return None
+    return POLL_QUEUED_MS if state is RunState.QUEUED else POLL_MS
 
 
 def never_onboarded(portfolio_id: str, names: Sequence[PhaseName]) -> Document:
@@ -100,7 +106,7 @@ def never_onboarded(portfolio_id: str, names: Sequence[PhaseName]) -> Document:
             "percent": 0.0,
             "percent_basis": "none",
         },
-        "current_phase_progress": {"current": 0, "total": None, "unit": None},
+        "current_phase_progress": None,
         "activity_log": [],
         "phases": [_phase(phase, None) for phase in phases],
         "run_id": None,
@@ -211,9 +217,7 @@ def _symbol(outcome: SymbolOutcome) -> Document:
         "symbol": outcome.symbol,
         "outcome": outcome.outcome,
         "reason": outcome.reason,
-        "effect": NO_PRICE_EFFECT
-        if outcome.outcome != "partial"
-        else "Numbers that need more history stay empty.",
+        "effect": symbol_effect(outcome.outcome, outcome.reason),
         "share_of_value": outcome.share_of_value,
     }
 

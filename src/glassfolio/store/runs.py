@@ -5,7 +5,7 @@ log, the counters and the document together. Knows nothing of the durable engine
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from types import TracebackType
@@ -36,7 +36,10 @@ from glassfolio.store import rows
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What a new run is bound to."""
+    """What a new run is bound to.
+
+    totals: units of each kind as far as they are known now; the phases' plans may correct them.
+    """
 
     portfolio_id: str
     owner_id: str
@@ -45,6 +48,7 @@ class Opening:
     triggered_by: str
     first_session: date
     last_session: date
+    totals: Mapping[str, int]
 
 
 def open_run(connection: sa.Connection, opening: Opening, names: Sequence[PhaseName], now: datetime) -> str:
@@ -72,7 +76,7 @@ def open_run(connection: sa.Connection, opening: Opening, names: Sequence[PhaseN
     connection.execute(
         sa.update(portfolio).where(portfolio.c.id == opening.portfolio_id).values(shown_run=run_id)
     )
-    _pending_phases(connection, run_id, 1, names)
+    _pending_phases(connection, run_id, 1, names, opening.totals)
     with Turn(connection, run_id, 0, names, now) as turn:
         turn.say("RUN_QUEUED")
     return run_id
@@ -102,7 +106,13 @@ def _fresh(now: datetime) -> dict[str, Any]:
     }
 
 
-def _pending_phases(connection: sa.Connection, run_id: str, attempt: int, names: Sequence[PhaseName]) -> None:
+def _pending_phases(
+    connection: sa.Connection,
+    run_id: str,
+    attempt: int,
+    names: Sequence[PhaseName],
+    totals: Mapping[str, int],
+) -> None:
     connection.execute(
         sa.insert(phase),
         [
@@ -112,6 +122,7 @@ def _pending_phases(connection: sa.Connection, run_id: str, attempt: int, names:
                 "phase": name.key,
                 "position": position,
                 "status": PhaseStatus.PENDING.value,
+                "total": totals[name.unit],
                 "ok": 0,
                 "failed": 0,
                 "skipped": 0,
@@ -128,6 +139,7 @@ def retry(
     run_id: str,
     names: Sequence[PhaseName],
     last_session: date,
+    totals: Mapping[str, int],
     now: datetime,
 ) -> tuple[int, int] | None:
     """Begin the next attempt of an ended run; returns (attempt, fence), or None when it has not ended.
@@ -142,7 +154,7 @@ def retry(
     ).one_or_none()
     if row is None:
         return None
-    _pending_phases(connection, run_id, row.attempt, names)
+    _pending_phases(connection, run_id, row.attempt, names, totals)
     with Turn(connection, run_id, row.fence, names, now) as turn:
         turn.say("RETRY_STARTED", attempt=row.attempt)
     return row.attempt, row.fence

@@ -3,6 +3,7 @@
 Knows nothing of callers or routes.
 """
 
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from glassfolio.errors import BadHoldings
@@ -21,18 +22,26 @@ class BodyLimit:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on with a receive that counts."""
+        """Pass a request on with a receive that counts, and believes a declared length that is too large."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         received = 0
+        declared = Headers(scope=scope).get("content-length", "")
+        too_long = declared.isdecimal() and int(declared[:20]) > MOST_BODY_BYTES
 
         async def counting() -> Message:
             nonlocal received
+            if too_long:
+                raise _too_large()
             message = await receive()
             received += len(message.get("body", b""))
             if received > MOST_BODY_BYTES:
-                raise BadHoldings([problem("ERR_CSV_001", column="file")])
+                raise _too_large()
             return message
 
         await self._app(scope, counting, send)
+
+
+def _too_large() -> BadHoldings:
+    return BadHoldings([problem("ERR_CSV_001", column="file", limit_mib=MAX_BYTES // 1024**2)])

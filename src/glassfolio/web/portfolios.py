@@ -8,6 +8,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
 from glassfolio.clock import iso
+from glassfolio.errors import BadHoldings
+from glassfolio.imports.problems import problem
 from glassfolio.imports.template_columns import template_csv
 from glassfolio.model.holdings import Portfolio
 from glassfolio.onboarding import Upload
@@ -73,7 +75,9 @@ async def create(
 
 
 async def read_form(request: Request) -> tuple[Upload, dict[str, str]]:
-    """The one file and the text fields of a multipart form."""
+    """The one file and the text fields of a multipart form. Raises BadHoldings for a compressed body."""
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise BadHoldings([problem("ERR_CSV_002", column="file", kind="a compressed request")])
     async with request.form(max_files=1, max_fields=16, max_part_size=MOST_BODY_BYTES) as form:
         file = form.get("file")
         upload = Upload("", None)

@@ -45,8 +45,8 @@ def send(request: Request, answer: StatusAnswer, status: int = 200, **more: str)
     headers = {**HEADERS, **more}
     if answer.tag is not None:
         headers["ETag"] = f'W/"{answer.tag}"'
-    if not answer.ended:
-        headers["Retry-After"] = RETRY_AFTER
+    if answer.poll_after is not None:
+        headers["Retry-After"] = str(answer.poll_after)
     if status == 200 and answer.tag is not None and _has(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     return Response(answer.body, status, headers, media_type="application/json")

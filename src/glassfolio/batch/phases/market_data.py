@@ -76,7 +76,13 @@ def work(task: Task, payload: Payload) -> Result:
         rejected += [(q.symbol, q.session, q.reason) for q in fetched.quarantined]
     _raise_trouble(failures, len(wanted))
     intervals = {name: Interval(start, end) for name, start, end in wanted}
-    return _result(task, bars, failures, rejected, intervals)
+    with task.setup.database.reading() as connection:
+        stored = market.revisions(connection, [failure.symbol for failure in failures])
+    missed = [
+        SymbolOutcome(f.symbol, "partial" if stored[f.symbol] else _outcome(f.kind), f.kind.value)
+        for f in failures
+    ]
+    return _result(task, bars, failures, missed, rejected, intervals)
 
 
 def _raise_trouble(failures: Sequence[Failure], asked: int) -> None:
@@ -91,6 +97,7 @@ def _result(
     task: Task,
     bars: Sequence[Bars],
     failures: Sequence[Failure],
+    missed: Sequence[SymbolOutcome],
     rejected: Sequence[tuple[str, date, str]],
     intervals: dict[str, Interval],
 ) -> Result:
@@ -118,7 +125,7 @@ def _result(
         failed=len(failures),
         write=write,
         outcomes=(
-            *(SymbolOutcome(f.symbol, _outcome(f.kind), f.kind.value) for f in failures),
+            *missed,
             *(SymbolOutcome(bar.symbol, "partial", "partial") for bar in late),
         ),
         entries=(
@@ -158,4 +165,4 @@ def close(connection: sa.Connection, task: Task) -> Closing:
     return Closing()
 
 
-PHASE = Phase(NAME, "Fetched prices for", make_plan, work, close)
+PHASE = Phase(NAME, "Fetched prices for", make_plan, work, close, waits=True)
