@@ -14,16 +14,17 @@ from glassfolio.web.errors import CODES, STATUS
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     """A Markdown table; pipes inside cells are escaped."""
-    lines = [list(head), ["---"] * len(list(head)), *(list(row) for row in rows)]
+    names = list(head)
+    lines = [names, ["---"] * len(names), *(list(row) for row in rows)]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
 def import_codes() -> str:
     """Every code of a file or form, in three tables."""
     parts = (("About the file", FILE), ("About a row", POSITIONS), ("About the form", FORM))
+    head = ("code", "level", "what is wrong", "what to do")
     return "\n\n".join(
-        f"#### {title}\n\n{table(('code', 'level', 'what is wrong', 'what to do'), map(_import_row, codes.items()))}"
-        for title, codes in parts
+        f"#### {title}\n\n{table(head, map(_import_row, codes.items()))}" for title, codes in parts
     )
 
 

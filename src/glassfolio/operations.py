@@ -62,7 +62,10 @@ def examine(database: Database, data_dir: Path, lease: float) -> Iterator[Findin
         yield Finding("database", False, str(error).splitlines()[0], "Check GLASSFOLIO_DATABASE_URL.")
         return
     yield Finding("database", True, database.dialect.name)
-    yield Finding("migrations", current, "up to date" if current else "behind", "Run: glassfolio migrate")
+    if not current and database.dialect is SQLITE:
+        yield Finding("migrations", True, "will be made by the next start")
+    else:
+        yield Finding("migrations", current, "up to date" if current else "behind", "Run: glassfolio migrate")
     if current:
         yield _workers(database, lease)
 

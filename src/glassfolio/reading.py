@@ -82,6 +82,11 @@ class Reading:
                 return _earlier(shown, attempt)
             return self._answer(connection, shown, owner_id, "")
 
+    def progress(self, owner_id: str, portfolio_id: str) -> str:
+        """Where a portfolio's run stands, in words: 120 of 254 dates. Raises NotFound."""
+        at = json.loads(self.status(owner_id, portfolio_id).body)["current_phase_progress"]
+        return f"{at['current']} of {at['total']} {at['unit']}"
+
     def _answer(
         self, connection: sa.Connection, shown: rows.Shown, owner_id: str, portfolio_id: str
     ) -> StatusAnswer:

@@ -43,9 +43,10 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     public_url: str | None = None
+    token_file: Path | None = None  # for `watch --url`
     log_format: Literal["console", "json"] | None = None
 
-    @field_validator("factor_set", "close_delay", "provider_rate", "prices_dir", mode="before")
+    @field_validator("factor_set", "close_delay", "provider_rate", "prices_dir", "token_file", mode="before")
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
         return None if value == "" else value

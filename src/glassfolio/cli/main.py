@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 AppMaker = Callable[["Parts", bool], "FastAPI"]
 
-COMPLETED, FAILED, BAD_INPUT, UNREACHABLE, DETACHED = 0, 1, 2, 4, 130
+COMPLETED, FAILED, BAD_INPUT, DETACHED = 0, 1, 2, 130
 LOCAL_SUBJECT = "local"
 
 app = typer.Typer(

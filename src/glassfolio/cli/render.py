@@ -5,8 +5,7 @@ Knows only the document, not where it came from.
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -14,10 +13,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from glassfolio.cli.watching import Document, Source
 from glassfolio.model.holdings import Problem
 from glassfolio.model.messages import duration
-
-Document = dict[str, Any]
 
 MARKS = {"pending": "○", "running": "◐", "completed": "✓", "failed": "✕"}
 STYLES = {"pending": "dim", "running": "bold cyan", "completed": "green", "failed": "bold red"}
@@ -26,38 +24,43 @@ TAIL = 8
 BAR_WIDTH = 28
 
 
-def show(documents: Iterator[Document], *, as_json: bool) -> Document | None:
-    """Draw each document until there are no more; returns the last one."""
-    if as_json:
-        return _each(documents, lambda doc: print(json.dumps(doc, ensure_ascii=False), flush=True))
+def show(source: Source, *, as_json: bool) -> Document | None:
+    """Draw a run's documents until it has ended; returns the last one."""
     console = Console()
+    if as_json:
+        return _changes(source, lambda doc: print(json.dumps(doc, ensure_ascii=False), flush=True))
     if not console.is_terminal:
-        return _plain(documents)
+        return _plain(source)
     last = None
     with Live(console=console, refresh_per_second=8, transient=False) as live:
-        for last in documents:
+        for last in source.documents():
             live.update(picture(last))
     return last
 
 
-def _each(documents: Iterable[Document], act: Callable[[Document], None]) -> Document | None:
+def _changes(source: Source, act: Callable[[Document], None]) -> Document | None:
     last = None
-    for last in documents:
-        act(last)
+    for document in source.documents():
+        if last is None or document["seq"] != last["seq"]:
+            act(document)
+        last = document
     return last
 
 
-def _plain(documents: Iterable[Document]) -> Document | None:
+def _plain(source: Source) -> Document | None:
+    """One line for each entry of the log; what the feed has already dropped is fetched."""
     told = 0
 
     def tell(doc: Document) -> None:
         nonlocal told
-        for entry in doc["activity_log"]:
+        feed = doc["activity_log"]
+        entries = source.log(doc, told) if feed and feed[0]["seq"] > told + 1 else feed
+        for entry in entries:
             if entry["seq"] > told:
                 print(f"{entry['timestamp'][11:19]} {entry['message']}", flush=True)
                 told = entry["seq"]
 
-    return _each(documents, tell)
+    return _changes(source, tell)
 
 
 def picture(doc: Document) -> RenderableType:

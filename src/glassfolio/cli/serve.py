@@ -1,6 +1,5 @@
 """Processes that stay: serve, worker, demo."""
 
-import os
 import signal
 import socket
 import sys
@@ -17,8 +16,9 @@ import uvicorn
 from glassfolio import bundled
 from glassfolio.cli import logs
 from glassfolio.cli.main import COMPLETED, FAILED, LOCAL_SUBJECT
-from glassfolio.cli.onboard import _caller, _looked
+from glassfolio.cli.onboard import caller_of
 from glassfolio.cli.render import show
+from glassfolio.cli.watching import Local
 from glassfolio.clock import from_iso
 from glassfolio.errors import SettingsError
 from glassfolio.model.messages import duration
@@ -109,8 +109,9 @@ def work(settings: Settings) -> None:
 def demo(make_app: AppMaker, port: int, *, leave: bool) -> int:
     """Onboard the sample portfolio in a running service, show how far it is, and keep serving."""
     logs.configure(None)
+    given = load(provider="bundled")
     settings = load(
-        data_dir=Path(os.environ.get("GLASSFOLIO_DATA_DIR", DEMO_FOLDER)),
+        data_dir=given.data_dir if "data_dir" in given.model_fields_set else Path(DEMO_FOLDER),
         provider="bundled",
         database_url="",
         port=_free_port(port),
@@ -150,7 +151,7 @@ def _wait(ready: threading.Event, serving: threading.Thread) -> None:
 
 def _show_sample(parts: Parts) -> int:
     sample = bundled.SAMPLES["balanced"]
-    caller = _caller(parts, LOCAL_SUBJECT)
+    caller = caller_of(parts, LOCAL_SUBJECT)
     fields = {
         "name": sample.title,
         "account_name": f"Demo {uuid4().hex[:8]}",
@@ -165,7 +166,7 @@ def _show_sample(parts: Parts) -> int:
     address = f"{parts.settings.address}/api/v1/onboarding/status/{portfolio_id}"
     print(f"Onboarding {sample.filename}: {opened.positions} lots, real prices up to the end of 2022.")
     print(f"Status: {address}\n", flush=True)
-    last = show(_looked(lambda: parts.reading.status(caller.user_id, portfolio_id)), as_json=False)
+    last = show(Local(parts, caller, portfolio_id), as_json=False)
     if last is None or last["status"] != "completed":
         print("failed: see the log above.")
         return FAILED

@@ -4,6 +4,7 @@ The only parameters are phase titles, dates, counts, validated symbols, clock ti
 closed list; there is no free text, so nothing private can enter the log.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -146,9 +147,13 @@ FAILURES: Mapping[FailureCode, FailureText] = {
 }
 
 
+# "1 symbols" and its like, which no count but one makes wrong.
+ONE_OF_MANY = re.compile(r"(?<![0-9.,])1 (trading day|symbol|date|day|price)s\b")
+
+
 def render(code: str, params: Mapping[str, str | int]) -> str:
     """The sentence of an activity."""
-    return MESSAGES[code].sentence.format(**params)
+    return ONE_OF_MANY.sub(r"1 \1", MESSAGES[code].sentence.format(**params))
 
 
 def level(code: str) -> Level:

@@ -47,8 +47,18 @@ STATUS: Mapping[type[errors.GlassfolioError], int] = {
     errors.GlassfolioError: 500,
 }
 CODES: Mapping[type[errors.GlassfolioError], str] = {
+    errors.GlassfolioError: "INTERNAL_ERROR",
     errors.NotFound: "NOT_FOUND",
     errors.NotSignedIn: "NOT_SIGNED_IN",
+    errors.Refused: "REFUSED",
+    errors.SettingsError: "BAD_SETTINGS",
+    errors.StorageError: "STORAGE_UNAVAILABLE",
+    errors.MigrationNeeded: "MIGRATION_NEEDED",
+    errors.ProviderFault: "PROVIDER_UNAVAILABLE",
+    errors.ProviderUnavailable: "PROVIDER_UNAVAILABLE",
+    errors.ProviderRateLimited: "PROVIDER_RATE_LIMITED",
+    errors.ProviderKeyRejected: "PROVIDER_KEY_REJECTED",
+    errors.Superseded: "SUPERSEDED",
     errors.BadHoldings: "BAD_HOLDINGS",
     errors.AccountNameTaken: "ERR_PORT_001",
     errors.RunActive: "RUN_ACTIVE",
@@ -107,7 +117,7 @@ def install(app: FastAPI) -> None:
 async def _known(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, errors.GlassfolioError)
     status = STATUS[type(error)]
-    code = CODES.get(type(error), type(error).__name__.upper())
+    code = CODES[type(error)]
     if isinstance(error, errors.BadHoldings):
         return _holdings(request, error)
     if isinstance(error, errors.NotFound):

@@ -3,6 +3,7 @@
 Knows nothing of how prices or betas were obtained.
 """
 
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -17,7 +18,7 @@ from glassfolio.model.market import IntArray
 from glassfolio.model.messages import SYMBOL_REASONS
 from glassfolio.model.results import reason_of
 from glassfolio.model.run import Entry, FailureCode, PhaseName, SymbolOutcome
-from glassfolio.store import market, results
+from glassfolio.store import market, results, rows
 
 NAME = PhaseName("snapshots", "phase_2_6", "Portfolio Snapshots & Analytics", "dates")
 # Part of every fingerprint: raised when the arithmetic changes.
@@ -92,19 +93,23 @@ def _factor_rows(whole: Account, at: IntArray) -> list[results.FactorRows]:
     ]
 
 
-def close(_connection: sa.Connection, task: Task) -> Closing:
+def close(connection: sa.Connection, task: Task) -> Closing:
     """Name what is not valued; a run of which too little can be valued has failed."""
     whole = account(task)
     newest = float(whole.numbers["value_coverage"][-1])
     if newest < task.setup.min_valued:
         return Closing(failure=FailureCode.NOTHING_TO_VALUE)
+    named = {outcome.symbol: outcome for outcome in rows.outcomes(connection, task.run_id, task.attempt)}
     outcomes = tuple(
-        SymbolOutcome(symbol, "unsupported" if reason == "unsupported" else "unknown", reason, share)
+        replace(named[symbol], share_of_value=share)
+        if symbol in named
+        else SymbolOutcome(symbol, "unsupported" if reason == "unsupported" else "unknown", reason, share)
         for symbol, (reason, share) in whole.not_valued.items()
     )
     entries = tuple(
         Entry("LOT_NOT_VALUED", NAME.key, {"symbol": o.symbol, "reason": SYMBOL_REASONS[o.reason]})
         for o in outcomes
+        if o.symbol not in named
     )
     return Closing(entries=entries, outcomes=outcomes, completeness=whole.completeness)
 
