@@ -5,7 +5,7 @@ postgresql://postgres@127.0.0.1:5432/postgres. Without it the PostgreSQL variant
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -106,15 +106,36 @@ def postgres() -> Iterator[Postgres]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The address of a migrated database, once of each kind."""
-    if request.param == "sqlite":
-        yield make_sqlite(tmp_path)
+def database_kind(request: pytest.FixtureRequest) -> str:
+    """Which of the two databases a test is on."""
+    kind: str = request.param
+    return kind
+
+
+@pytest.fixture
+def new_database(
+    request: pytest.FixtureRequest, database_kind: str, tmp_path: Path
+) -> Iterator[Callable[[], str]]:
+    """Makes migrated databases of one kind; gives their addresses."""
+    if database_kind == "sqlite":
+        yield lambda: make_sqlite(tmp_path)
         return
     server: Postgres = request.getfixturevalue("postgres")
-    url = server.make()
-    yield url
-    server.drop(url)
+    made: list[str] = []
+
+    def make() -> str:
+        made.append(server.make())
+        return made[-1]
+
+    yield make
+    for url in made:
+        server.drop(url)
+
+
+@pytest.fixture
+def database_url(new_database: Callable[[], str]) -> str:
+    """The address of a migrated database, once of each kind."""
+    return new_database()
 
 
 @pytest.fixture

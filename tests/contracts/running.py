@@ -6,7 +6,7 @@ One worker at a time in a process. Knows nothing of what is asked of it.
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -46,7 +46,7 @@ class ShiftedClock:
 def make_settings(folder: Path, url: str | None = None, **changes: Any) -> Settings:
     """Settings of a test: short history, nothing from the environment."""
     given = {"data_dir": folder, "database_url": url, "lease": 2.0, "history_sessions": 70, **changes}
-    return Settings(_env_file=None, **given)
+    return Settings.model_validate(given)
 
 
 @dataclass
@@ -91,8 +91,9 @@ def running(
         wait_for(lambda: server.started or not serving.is_alive())
         assert server.started
         service = Running(parts, f"http://127.0.0.1:{listening.getsockname()[1]}")
-        leaving.callback(lambda: [client.close() for client in service.subjects.values()])
         yield service
+        for client in service.subjects.values():
+            client.close()
 
 
 def _stop(server: uvicorn.Server, serving: threading.Thread) -> None:
@@ -122,16 +123,14 @@ def upload(
     client: httpx.Client,
     content: str | bytes = ONE_LOT,
     *,
-    filename: str = "holdings.csv",
-    query: Mapping[str, str] | None = None,
+    query: str = "",
     **changes: str,
 ) -> httpx.Response:
-    """Send a file with its form."""
+    """Send a file with its form. query: such as dry_run=true."""
     data = content.encode() if isinstance(content, str) else content
     return client.post(
-        "/api/v1/portfolios",
-        params=dict(query or {}),
-        files={"file": (filename, data, "text/csv")},
+        f"/api/v1/portfolios?{query}",
+        files={"file": ("holdings.csv", data, "text/csv")},
         data=form(**changes),
     )
 
@@ -146,7 +145,7 @@ def opened(client: httpx.Client, content: str | bytes = ONE_LOT, **changes: str)
 
 def stored(client: httpx.Client, content: str | bytes = ONE_LOT, **changes: str) -> str:
     """Upload a file without starting anything; returns the portfolio's id."""
-    reply = upload(client, content, query={"start": "false"}, **changes)
+    reply = upload(client, content, query="start=false", **changes)
     assert reply.status_code == 201, reply.text
     return str(reply.json()["portfolio_id"])
 
@@ -164,7 +163,7 @@ def ended(client: httpx.Client, portfolio_id: str) -> Json:
 
     def over() -> bool:
         last.update(status(client, portfolio_id))
-        return last["status"] != "running"
+        return bool(last["status"] != "running")
 
     wait_for(over)
     return last

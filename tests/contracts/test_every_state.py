@@ -1,6 +1,7 @@
 """Rows S1 to S9, S12 to S15 of the contract, through a client that knows only the published fields."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -8,7 +9,7 @@ import pytest
 
 from tests.contracts.conftest import Serve
 from tests.contracts.plain_client import PlainClient, check
-from tests.contracts.running import HEADER, Running, ended, opened, status, stored, wait_for
+from tests.contracts.running import HEADER, Running, ShiftedClock, ended, opened, status, stored, wait_for
 from tests.fakes.tiingo import FakeTiingo
 
 TWO_LOTS = HEADER + "AAPL,100,126.00,2021-03-15\nMSFT,10,230.00,2021-03-15\n"
@@ -20,7 +21,7 @@ def follow(client: httpx.Client, portfolio_id: str, plain: PlainClient) -> dict[
     def over() -> bool:
         doc = status(client, portfolio_id)
         plain.read(doc)
-        return doc["status"] != "running"
+        return bool(doc["status"] != "running")
 
     wait_for(over)
     return dict(plain.seen[-1])
@@ -40,7 +41,7 @@ class TestAcrossRestarts:
             assert plain.words == ["not_found"]
             started = alice.post(f"/api/v1/portfolios/{portfolio_id}/runs")
             assert started.status_code == 202
-            assert started.headers["retry-after"] == "2"
+            assert int(started.headers["retry-after"]) * 1000 == started.json()["poll_after_ms"]
             plain.read(started.json())
             queued = status(alice, portfolio_id)
             plain.read(queued)
@@ -72,16 +73,29 @@ class TestAcrossRestarts:
         assert plain.words == ["running", "failed"]
 
 
+def test_a_clock_that_steps_back_shows_no_negative_time(serve: Serve) -> None:
+    """S5: elapsed is never below zero."""
+    with serve(worker=False) as service:
+        portfolio_id = opened(service.client())["portfolio_id"]
+        clock = service.parts.clock
+        assert isinstance(clock, ShiftedClock)
+        clock.move(timedelta(hours=-1))
+        reply = service.anonymous().get(
+            f"/api/v1/onboarding/status/{portfolio_id}",
+            headers={"Authorization": f"Bearer {service.token()}"},
+        )
+        check(reply.json())
+        assert reply.json()["elapsed_seconds"] == 0
+
+
 @pytest.fixture
 def alice(service: Running) -> httpx.Client:
     return service.client()
 
 
 @pytest.fixture
-def plain() -> Iterator[PlainClient]:
-    client = PlainClient()
-    yield client
-    assert client.seen, "the test asked nothing"
+def plain() -> PlainClient:
+    return PlainClient()
 
 
 class TestWhileAndAfterWork:
@@ -97,6 +111,23 @@ class TestWhileAndAfterWork:
         assert done["status"] == "completed"
         assert len({doc["overall_progress"]["percent_complete"] for doc in plain.seen}) > 2
         assert any(0 < doc["phases"][0]["current"] < doc["phases"][0]["total"] for doc in plain.seen)
+
+    def test_owners_side_by_side_see_only_their_own_run(self, service: Running, provider: FakeTiingo) -> None:
+        """B2, pitfall: starting a run overwrites the one global run; one owner's end ends all."""
+        provider.delay = 0.02
+        symbols = ["LLY", "UNH", "WMT", "HD", "JPM"]
+        owners = [service.client(f"owner-{symbol}") for symbol in symbols]
+        answers = [
+            opened(owner, HEADER + f"{symbol},10,60.00,2021-03-15\n", name=f"canary-{symbol}")
+            for owner, symbol in zip(owners, symbols, strict=True)
+        ]
+        for owner, answer, symbol in zip(owners, answers, symbols, strict=True):
+            done = follow(owner, answer["portfolio_id"], PlainClient())
+            assert (done["run_id"], done["status"]) == (answer["run_id"], "completed")
+            shown = str(done) + owner.get(f"/api/v1/onboarding/status/{answer['portfolio_id']}/logs").text
+            for other in set(symbols) - {symbol}:
+                assert f"canary-{other}" not in shown
+                assert other not in shown
 
     def test_an_unknown_symbol_makes_it_completed_with_warnings(
         self, alice: httpx.Client, provider: FakeTiingo, plain: PlainClient

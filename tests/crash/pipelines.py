@@ -1,7 +1,8 @@
-"""Pipelines that strike their own process at exact points, and two that break the one transaction on purpose."""
+"""Pipelines that strike their own process at exact points, and two that break the rule on purpose."""
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatch
@@ -49,28 +50,51 @@ class Strikes:
         time.sleep(60 if self._signal is signal.SIGKILL else 0.05)
 
 
+class Commits:
+    """Strikes at the first statement of a thread after the transaction that it has announced was committed.
+
+    Whatever belongs to the transaction and is written behind it instead is not there yet.
+    """
+
+    def __init__(self, engine: sa.Engine, strikes: Strikes) -> None:
+        self._strikes, self._local = strikes, threading.local()
+        sa.event.listen(engine, "commit", self._committed)
+        sa.event.listen(engine, "before_cursor_execute", self._next)
+
+    def announce(self, connection: sa.Connection, run_id: str, point: str) -> None:
+        """Say that the open transaction of this connection is the one."""
+        self._local.open = (connection.connection.dbapi_connection, (run_id, point))
+
+    def _committed(self, connection: sa.Connection) -> None:
+        driver, due = getattr(self._local, "open", (None, None))
+        if due is not None and connection.connection.dbapi_connection is driver:
+            self._local.due, self._local.open = due, (None, None)
+
+    def _next(self, *_statement: object) -> None:
+        due, self._local.due = getattr(self._local, "due", None), None
+        if due is not None:
+            self._strikes.at(*due)
+
+
 class StruckPipeline(Pipeline):
-    """The pipeline as it is, with points before, inside and after each of its transactions."""
+    """The pipeline as it is, with points before, inside and right after each of its transactions."""
 
     def __init__(
         self, engine: Engine, database: Database, clock: Clock, workplace: Workplace, strikes: Strikes
     ) -> None:
         super().__init__(engine, database, clock, workplace)
-        self.strikes = strikes
+        self.strikes, self.commits = strikes, Commits(database.engine, strikes)
         enter, settle = self._enter, self._settle
 
         def entered(run_id: str, fence: int, position: int) -> list[int] | None:
             strikes.at(run_id, f"enter:{position}:before")
-            todo = enter(run_id, fence, position)
-            strikes.at(run_id, f"enter:{position}:after")
-            return todo
+            return enter(run_id, fence, position)
 
         def settled(run_id: str, fence: int, position: int, number: int, result: Outcome) -> bool:
             strikes.at(run_id, f"settle:{position}:{number}:before")
             self.first(run_id, fence, position, number, result)
             going_on = settle(run_id, fence, position, number, result)
             self.then(run_id, fence, position, number, result)
-            strikes.at(run_id, f"settle:{position}:{number}:after")
             return going_on
 
         self._enter, self._settle = entered, settled
@@ -89,6 +113,7 @@ class StruckPipeline(Pipeline):
     def enter(self, connection: sa.Connection, run_id: str, fence: int, position: int) -> list[int] | None:
         todo = super().enter(connection, run_id, fence, position)
         self.strikes.at(run_id, f"enter:{position}:inside")
+        self.commits.announce(connection, run_id, f"enter:{position}:after")
         return todo
 
     def settle(
@@ -96,6 +121,7 @@ class StruckPipeline(Pipeline):
     ) -> bool:
         going_on = super().settle(connection, run_id, fence, position, number, result)
         self.strikes.at(run_id, f"settle:{position}:{number}:inside")
+        self.commits.announce(connection, run_id, f"settle:{position}:{number}:after")
         return going_on
 
     def first(self, run_id: str, fence: int, position: int, number: int, result: Outcome) -> None:

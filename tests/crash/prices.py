@@ -1,10 +1,11 @@
-"""Prices without end for any symbol, over Tiingo's interface: what a slow provider sends, and when it was asked."""
+"""Prices for any symbol over Tiingo's interface: what a slow provider sends, and when it was asked."""
 
 import math
 import threading
 import zlib
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Self
 
 from glassfolio.clock import SystemClock
 from glassfolio.sessions import Sessions
@@ -29,6 +30,10 @@ class Market(FakeTiingo):
         self._asked: list[Asked] = []
         super().__init__(delay=delay)
 
+    def __enter__(self) -> Self:
+        super().__enter__()
+        return self
+
     @property
     def asked(self) -> list[Asked]:
         """Every request so far, in order."""
@@ -51,4 +56,6 @@ def close(symbol: str, ordinal: int) -> float:
     """A symbol's close at a session, the same whenever it is asked."""
     seed = zlib.crc32(symbol.encode())
     level, phase = 50 + seed % 100, seed % 628 / 100
-    return round(level * (1 + 0.08 * math.sin(ordinal / 23 + phase) + 0.01 * math.sin(ordinal * 1.7 + phase)), 4)
+    return round(
+        level * (1 + 0.08 * math.sin(ordinal / 23 + phase) + 0.01 * math.sin(ordinal * 1.7 + phase)), 4
+    )

@@ -1,4 +1,4 @@
-"""A scene: portfolios to onboard, workers that die and are replaced, a slow provider, and somebody who watches."""
+"""A scene: portfolios to onboard, workers that die and are replaced, and somebody who watches."""
 
 import itertools
 import os
@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from random import Random
@@ -21,6 +20,7 @@ from glassfolio.db.tables import run
 from glassfolio.model.market import Interval
 from glassfolio.model.run import RunState, Trigger
 from glassfolio.onboarding import Caller, Upload
+from glassfolio.sessions import Sessions
 from glassfolio.store import market, portfolios
 from glassfolio.wiring import Parts, assemble
 from tests.crash.nursery import Nursery, alive
@@ -33,7 +33,7 @@ HEADER = (
     "Symbol,Quantity,Entry Price Per Share,Entry Date,Investment Class,Investment Subtype,"
     "Underlying Symbol,Strike Price,Expiration Date,Option Type,Exit Date,Exit Price Per Share"
 )
-LONGEST_SECONDS = 90.0
+LONGEST_SECONDS = 60.0
 
 
 class Scene:
@@ -72,12 +72,10 @@ class Scene:
 
     def open(self, symbols: Sequence[str]) -> str:
         """Onboard a portfolio of these symbols; returns its id."""
-        sessions = self.parts.sessions
-        entry: date = sessions.day(sessions.ordinal(self.parts.clock.now().date()) - 300)
-        lots = [f"{name},{10 + i},90,{entry},PUBLIC,STOCK,,,,,," for i, name in enumerate(symbols)]
+        entry = bought(self.parts.sessions, self.parts.clock.now().date())
         name = f"Portfolio {len(self.portfolios)}"
         fields = {"name": name, "account_name": name, "account_type": "taxable", "equity": EQUITY}
-        upload = Upload("lots.csv", "\n".join((HEADER, *lots, "")).encode())
+        upload = Upload("lots.csv", holdings(symbols, entry))
         opened = self.parts.onboarding.open(self.caller, upload, fields)
         assert opened.portfolio_id is not None
         self.portfolios.append(opened.portfolio_id)
@@ -129,6 +127,10 @@ class Scene:
                 self.kills += 1
         return True
 
+    def employ(self, workers: int) -> None:
+        """Keep this many workers from now on."""
+        self._wanted = workers
+
     def resume(self) -> None:
         """Let stopped workers go on."""
         with self._lock:
@@ -139,9 +141,31 @@ class Scene:
         """Wait until a worker has struck itself at `point`."""
         self._wait(lambda: any(mark.startswith(point) for mark in self.marks), point)
 
+    def cancel(self) -> None:
+        """Cancel the run of the only portfolio."""
+        self.parts.onboarding.cancel(self.caller, self._run_id())
+
+    def retry(self) -> None:
+        """Start the next attempt of the only portfolio's run."""
+        self.parts.onboarding.retry(self.caller, self._run_id())
+        self.watcher.look_again()
+
+    def _run_id(self) -> str:
+        [run_id] = [self.parts.reading.shown_run(self.caller.user_id, name) for name in self.portfolios]
+        assert run_id is not None
+        return run_id
+
+    def pass_time(self, seconds: float) -> None:
+        """Let the workers go on for a while."""
+        time.sleep(seconds)
+
+    def wait_until_ended(self, *portfolio_ids: str) -> None:
+        """Wait until these runs have ended; all when none is named."""
+        self._wait(lambda: self.watcher.have_ended(portfolio_ids or self.portfolios), "runs to end")
+
     def finish(self) -> None:
         """Wait until every run has ended and the engine holds nothing any more."""
-        self._wait(self.watcher.all_ended, "all runs to end")
+        self.wait_until_ended()
         self._wait(lambda: not self._pending(), "the engine to be idle")
         self._stopping.set()
         self._supervisor.join()
@@ -165,12 +189,18 @@ class Scene:
         return "\n".join(text for path in logs if (text := path.read_text()))[-4000:]
 
 
+def bought(sessions: Sessions, today: date) -> date:
+    """A day before the first one that a run values."""
+    return sessions.day(sessions.ordinal(today) - 300)
+
+
+def holdings(symbols: Sequence[str], entry: date) -> bytes:
+    """A file with a lot of each symbol."""
+    lots = [f"{name},{10 + i},90,{entry},PUBLIC,STOCK,,,,,," for i, name in enumerate(symbols)]
+    return "\n".join((HEADER, *lots, "")).encode()
+
+
 def symbols(count: int, prefix: str) -> list[str]:
     """Names of symbols that no other portfolio holds: their letters only, as tickers are."""
     letters = itertools.product("ABCDEFGHIJ", repeat=2)
     return [f"{prefix}{''.join(pair)}" for pair in itertools.islice(letters, count)]
-
-
-def variant(orders: Orders, folder: Path, url: str) -> Orders:
-    """The same orders for another folder and database."""
-    return replace(orders, folder=str(folder), database_url=url)

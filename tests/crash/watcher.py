@@ -2,6 +2,7 @@
 
 import json
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 from glassfolio.wiring import Parts
@@ -10,7 +11,7 @@ LOOK_SECONDS = 0.05
 
 
 class Watcher(threading.Thread):
-    """Polls the status documents of portfolios as their owner; `wrong` lists what it saw and should not have."""
+    """Polls the status of portfolios as their owner; `wrong` lists what it saw and should not have."""
 
     def __init__(self, parts: Parts, owner_id: str) -> None:
         super().__init__(name="watcher", daemon=True)
@@ -26,6 +27,11 @@ class Watcher(threading.Thread):
         """Look at this portfolio too, now and from now on."""
         self._look(portfolio_id)
         self._watched.append(portfolio_id)
+
+    def look_again(self) -> None:
+        """Look at once: what was asked for must show."""
+        for portfolio_id in tuple(self._watched):
+            self._look(portfolio_id)
 
     def run(self) -> None:
         """Look again and again."""
@@ -43,9 +49,9 @@ class Watcher(threading.Thread):
         if self.failure is not None:
             raise self.failure
 
-    def all_ended(self) -> bool:
-        """Whether every watched run has ended."""
-        return all(self._last[name]["status"] != "running" for name in self._watched)
+    def have_ended(self, portfolio_ids: Sequence[str]) -> bool:
+        """Whether the runs of these portfolios have ended."""
+        return all(self._last[name]["status"] != "running" for name in portfolio_ids)
 
     def latest(self) -> list[str]:
         """The last status of each, in a few words."""
@@ -55,11 +61,11 @@ class Watcher(threading.Thread):
         seen: dict[str, Any] = json.loads(self._parts.reading.status(self._owner, portfolio_id).body)
         before = self._last.get(portfolio_id)
         self.looks += 1
-        self.wrong += [f"{portfolio_id}: {what}" for what in _impossible(before, seen)]
+        self.wrong += [f"{portfolio_id}: {what}" for what in impossible(before, seen)]
         self._last[portfolio_id] = seen
 
 
-def _impossible(before: dict[str, Any] | None, seen: dict[str, Any]) -> list[str]:
+def impossible(before: dict[str, Any] | None, seen: dict[str, Any]) -> list[str]:
     """What is wrong with a status document in itself, and beside the one seen before in the same attempt."""
     wrong = []
     overall = seen["overall_progress"]

@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import sys
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,7 +76,12 @@ def become_worker(orders: Orders) -> None:
     nothing = os.open(os.devnull, os.O_RDONLY)
     for source, target in ((nothing, 0), (log, 1), (log, 2)):
         os.dup2(source, target)
-    work(orders)
+    try:
+        work(orders)
+    except BaseException:  # noqa: BLE001 - the edge of a process
+        traceback.print_exc()
+    finally:
+        os._exit(1)
 
 
 def main() -> None:
@@ -87,9 +93,10 @@ def main() -> None:
         child = os.fork()
         if child == 0:
             become_worker(orders)
-            os._exit(0)
         sys.stdout.write(f"{child}\n")
         sys.stdout.flush()
+    # Whoever gave the orders is gone: so are the workers.
+    os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -160,7 +160,10 @@ def unended(connection: sa.Connection) -> list[tuple[str, int]]:
 
 
 def without_worker(connection: sa.Connection, lease: float, epoch: str) -> list[tuple[str, int, str | None]]:
-    """The (id, fence, worker) of runs at work without a beat of their worker for `lease` seconds."""
+    """The (id, fence, worker) of runs at work without a beat of their worker for `lease` seconds.
+
+    Locks their rows where the database has row locks; those that somebody else holds are left out.
+    """
     now: sa.ColumnElement[float] = sa.literal_column(epoch)
     query = (
         sa.select(run.c.id, run.c.fence, run.c.worker)
@@ -169,6 +172,7 @@ def without_worker(connection: sa.Connection, lease: float, epoch: str) -> list[
             run.c.state.in_([RunState.RUNNING.value, RunState.CANCELLING.value]),
             sa.or_(worker.c.id.is_(None), worker.c.beat < now - lease),
         )
+        .with_for_update(of=run, skip_locked=True)
     )
     return [(row.id, row.fence, row.worker) for row in connection.execute(query)]
 

@@ -1,0 +1,70 @@
+"""The migrations lead to the tables that the code describes, on both databases."""
+
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from glassfolio.db import migrate
+from glassfolio.db.engine import Database
+from glassfolio.db.tables import metadata
+from tests.databases import open_database
+
+
+def is_ours(_object: object, name: str | None, kind: str, _reflected: bool, _to: object) -> bool:
+    """The durable engine keeps its own tables in the same file."""
+    engines = ("dbos", "workflow", "operation", "notifications", "event", "streams", "queues", "application")
+    return not (kind == "table" and name is not None and name.startswith(engines))
+
+
+def test_the_schema_after_all_migrations_is_the_described_one(database: Database) -> None:
+    with database.reading() as connection:
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "include_object": is_ours}
+        )
+        ours = [
+            change
+            for change in compare_metadata(context, metadata)
+            if not (change[0] == "remove_table" and change[1].name not in metadata.tables)
+        ]
+    assert ours == []
+
+
+def test_the_comparison_above_would_notice_a_difference(database: Database) -> None:
+    with database.transaction() as connection:
+        connection.exec_driver_sql("ALTER TABLE quarantine ADD COLUMN surplus INTEGER")
+    with database.reading() as connection:
+        context = MigrationContext.configure(connection, opts={"include_object": is_ours})
+        changes = compare_metadata(context, metadata)
+    assert "surplus" in str(changes)
+
+
+def test_there_is_one_head() -> None:
+    """Pitfall: several migration heads."""
+    config = Config()
+    config.set_main_option("script_location", str(migrate.SCRIPTS))
+    assert len(ScriptDirectory.from_config(config).get_heads()) == 1
+
+
+def test_migrating_again_changes_nothing(database: Database) -> None:
+    assert migrate.is_current(database)
+    before = sa.inspect(database.engine).get_table_names()
+    migrate.upgrade(database)
+    assert migrate.is_current(database)
+    assert sa.inspect(database.engine).get_table_names() == before
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Database:
+    return open_database(f"sqlite:///{tmp_path / 'empty.db'}")
+
+
+def test_an_empty_database_is_not_current_until_it_is_migrated(empty: Database) -> None:
+    assert not migrate.is_current(empty)
+    migrate.upgrade(empty)
+    assert migrate.is_current(empty)
+    empty.close()
