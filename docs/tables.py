@@ -35,9 +35,11 @@ def _import_row(item: tuple[str, Entry]) -> tuple[str, ...]:
 
 def problem_codes() -> str:
     """Codes of problems that stand for an exception, with their HTTP status."""
+    # Where two exceptions share a code, the more exact one stands later and speaks for both.
+    said = {code: error for error, code in CODES.items()}
     rows = (
         (f"`{code}`", str(STATUS[error]), (error.__doc__ or "").splitlines()[0])
-        for error, code in CODES.items()
+        for code, error in said.items()
     )
     return table(("code", "HTTP", "what it says"), rows)
 

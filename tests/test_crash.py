@@ -32,6 +32,7 @@ ENTERED = [f"enter:{position}" for position in range(5)]
 SETTLED = ["settle:0:0", "settle:0:1", "settle:1:0", "settle:2:0", *(f"settle:3:{n}" for n in range(4))]
 EVERY_POINT = ["claim", *ENTERED, *SETTLED]
 SEED = 20
+MOST_KILLS = 15
 WIRE_IDS = ["phase_1", "phase_1_5", "phase_1_75", "phase_2_6"]
 
 
@@ -126,7 +127,7 @@ def test_deaths_at_random_moments_of_several_runs_at_once_lose_and_double_nothin
         scene.open(symbols(size, prefix))
 
     def kill() -> None:
-        while not over.wait(random.uniform(0.1, 0.7)):
+        while scene.kills < MOST_KILLS and not over.wait(random.uniform(0.1, 0.7)):
             scene.kill_one(random)
 
     def finish() -> None:

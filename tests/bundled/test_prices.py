@@ -5,8 +5,8 @@ from datetime import date
 
 import numpy as np
 import pytest
-from data.build_prices import MEMBERS, WHEELS, par_bond_returns
 
+from data.build_prices import MEMBERS, WHEELS, par_bond_returns
 from glassfolio import bundled
 from glassfolio.errors import ProviderUnavailable
 from glassfolio.model.market import FloatArray

@@ -97,7 +97,12 @@ def connect(url: str, now: Callable[[], float]) -> Database:
         max_overflow=20,
         pool_pre_ping=True,
         isolation_level=POSTGRESQL.isolation,
-        connect_args={"connect_timeout": 10, "application_name": "glassfolio"},
+        connect_args={
+            "connect_timeout": 10,
+            "application_name": "glassfolio",
+            # A host that vanishes inside a transaction must not keep its run's row locked for ever.
+            "options": "-c idle_in_transaction_session_timeout=60000",
+        },
     )
     return Database(engine, POSTGRESQL)
 
