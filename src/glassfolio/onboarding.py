@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from glassfolio.batch.start import Starter
 from glassfolio.clock import Clock, exchange_date
 from glassfolio.db.engine import Database
-from glassfolio.errors import AccountNameTaken, BadHoldings, NotFound
+from glassfolio.errors import AccountNameTaken, BadHoldings, NotFound, RunActive
 from glassfolio.imports import parse
 from glassfolio.imports.form import PortfolioForm, read_form
 from glassfolio.imports.problems import problem
@@ -168,11 +168,17 @@ class Onboarding:
             return _found(rows.get(connection, run_id))
 
     def retry(self, caller: Caller, run_id: str) -> Run:
-        """Start the next attempt of an ended run. Raises NotFound, RunActive."""
-        with self.database.transaction() as connection:
-            run = _found(rows.owned(connection, run_id, caller.user_id))
-            self.starter.retry(connection, run)
-            return _found(rows.get(connection, run_id))
+        """Start the next attempt of an ended run.
+
+        Raises NotFound, and RunActive while this or another run of its portfolio is at work.
+        """
+        try:
+            with self.database.transaction() as connection:
+                run = _found(rows.owned(connection, run_id, caller.user_id))
+                self.starter.retry(connection, run)
+                return _found(rows.get(connection, run_id))
+        except IntegrityError as error:
+            raise RunActive from error
 
     def cancel(self, caller: Caller, run_id: str) -> Run:
         """Ask a run to stop at its next chunk. Raises NotFound, RunEnded."""

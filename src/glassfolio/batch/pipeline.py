@@ -66,6 +66,7 @@ class Pipeline:
 
     def carry(self, run_id: str, fence: int) -> str:
         """The flow: one run from where it stands to its end; the answer is for the operator's eye."""
+        position = 0
         try:
             if not self.claim(run_id, fence):
                 return "not ours"
@@ -81,13 +82,13 @@ class Pipeline:
                     if not going_on:
                         return "stopped"
             with self._gate:
-                self._enter(run_id, fence, len(PHASES))
+                self._enter(run_id, fence, position + 1)
             return "ended"
         except Superseded:
             return "superseded"
         except Exception as error:  # noqa: BLE001 - the edge of a flow: whatever raises ends the run
             fault = as_fault(error)
-            self._give_up(run_id, fence, fault.code.value, fault.error_id or "")
+            self._give_up(run_id, fence, position, fault.code.value, fault.error_id or "")
             return "failed"
         finally:
             self.workplace.let_go(run_id)
@@ -300,10 +301,17 @@ class Pipeline:
             turn.say("RUN_COMPLETED", dates=len(task.window), **counts)
         turn.end(Conclusion.SUCCESS_WITH_WARNINGS if missing else Conclusion.SUCCESS)
 
-    def give_up(self, connection: sa.Connection, run_id: str, fence: int, code: str, error_id: str) -> bool:
-        """End a run whose flow cannot go on."""
+    def give_up(
+        self, connection: sa.Connection, run_id: str, fence: int, position: int, code: str, error_id: str
+    ) -> bool:
+        """End a run whose flow cannot go on at the phase at `position`."""
         with runs.Turn(connection, run_id, fence, NAMES, self.clock.now()) as turn:
-            fail(turn, FailureCode(code), error_id=error_id or None)
+            for item in turn.phases()[:position]:
+                if item.status is PhaseStatus.RUNNING and item.current == item.total:
+                    # Its work is committed; only the step that would have said so was lost.
+                    done = {"status": PhaseStatus.COMPLETED.value, "outcome": Outcome.OK.value}
+                    turn.set_phase(item.name.key, **done, ended_at=turn.now)
+            fail(turn, FailureCode(code), PHASES[position].name.key, error_id or None)
         return True
 
     def close(self) -> None:

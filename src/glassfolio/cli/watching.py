@@ -113,6 +113,7 @@ class Remote:
         return entries
 
     def _get(self, path: str) -> httpx.Response:
+        refused = False
         for _failure in range(GIVE_UP_AFTER_FAILURES):
             try:
                 reply = self.client.get(
@@ -123,9 +124,13 @@ class Remote:
                 continue
             if reply.status_code == 404:
                 raise NotFound
-            if reply.status_code == 401:
+            if reply.status_code != 401:
+                return reply
+            if refused:
                 raise SettingsError(f"The service refused the token in {self.token_file}.")
-            return reply
+            # Somebody renews the file; look at it once more.
+            refused = True
+            time.sleep(POLL_SECONDS)
         print(f"glassfolio: {self.url} does not answer.", file=sys.stderr)
         sys.exit(UNREACHABLE)
 

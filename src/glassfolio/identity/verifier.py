@@ -4,11 +4,13 @@ Every miss is the same NotSignedIn; the reason is for the operator's log only. K
 headers or of what a subject may do.
 """
 
+import hashlib
 import json
 import logging
 import re
+from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -23,6 +25,8 @@ log = logging.getLogger(__name__)
 ALGORITHMS = ["RS256"]
 LONGEST_TOKEN = 4096
 LEEWAY_SECONDS = 5
+BELIEVED_SECONDS = 60
+TOKENS_KEPT = 10_000
 LONGEST_LIFE_SECONDS = 3600
 SUBJECT = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
 
@@ -46,11 +50,26 @@ class Verifier:
     issuer: str
     parties: frozenset[str]
     keys: Mapping[str, RSAKey]
+    _verified: OrderedDict[bytes, tuple[Identity, float]] = field(default_factory=OrderedDict, repr=False)
 
     def verify(self, token: str, now: datetime) -> Identity:
-        """The identity a token proves at `now`. Raises NotSignedIn."""
+        """The identity a token proves at `now`; once proved it is believed for a minute, or until it expires.
+
+        Raises NotSignedIn.
+        """
+        moment, name = now.timestamp(), hashlib.sha256(token.encode()).digest()
+        identity, since = self._verified.get(name, (None, 0.0))
+        if identity is not None and since <= moment <= min(identity.expires, since + BELIEVED_SECONDS):
+            return identity
+        identity = self._prove(token, moment)
+        self._verified[name] = (identity, moment)
+        while len(self._verified) > TOKENS_KEPT:
+            self._verified.popitem(last=False)
+        return identity
+
+    def _prove(self, token: str, moment: float) -> Identity:
         try:
-            return self._verify(token, now.timestamp())
+            return self._verify(token, moment)
         except (JoseError, ValueError, TypeError, KeyError) as error:
             log.info("token refused: %s", type(error).__name__)
             raise NotSignedIn from None

@@ -42,10 +42,13 @@ def remaining_seconds(phases: Iterable[PhaseProgress]) -> float | None:
 def percent(phases: Iterable[PhaseProgress], worked_seconds: float, published: float) -> float:
     """Percent of the work that is done, two decimals; never below `published`, never above 99.5.
 
-    100 is not given here: only the successful end of a run is 100.
+    While no unit is committed it stays where it is. 100 is not given here: only the successful end of a
+    run is 100.
     """
-    left = remaining_seconds(phases)
-    if left is None or worked_seconds <= 0:
+    known = list(phases)
+    left = remaining_seconds(known)
+    nothing_done = not any(phase.current > phase.cached for phase in known)
+    if left is None or worked_seconds <= 0 or nothing_done:
         return published
     return max(published, min(CAP, round(100 * worked_seconds / (worked_seconds + left), 2)))
 

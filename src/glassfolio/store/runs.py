@@ -144,16 +144,20 @@ def retry(
 ) -> tuple[int, int] | None:
     """Begin the next attempt of an ended run; returns (attempt, fence), or None when it has not ended.
 
-    The ended attempt, its phases, log and document stay as they are.
+    The ended attempt, its phases, log and document stay as they are; the portfolio's status address
+    shows this run from now on. Raises IntegrityError when another run of the portfolio is active.
     """
     row = connection.execute(
         sa.update(run)
         .where(run.c.id == run_id, run.c.state == RunState.ENDED.value)
         .values(attempt=run.c.attempt + 1, fence=run.c.fence + 1, last_session=last_session, **_fresh(now))
-        .returning(run.c.attempt, run.c.fence)
+        .returning(run.c.attempt, run.c.fence, run.c.portfolio_id)
     ).one_or_none()
     if row is None:
         return None
+    connection.execute(
+        sa.update(portfolio).where(portfolio.c.id == row.portfolio_id).values(shown_run=run_id)
+    )
     _pending_phases(connection, run_id, row.attempt, names, totals)
     with Turn(connection, run_id, row.fence, names, now) as turn:
         turn.say("RETRY_STARTED", attempt=row.attempt)

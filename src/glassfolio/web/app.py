@@ -42,6 +42,7 @@ def create_app(parts: Parts, *, with_worker: bool = True) -> FastAPI:
     app.state.users = Users(parts)
     errors.install(app)
     app.add_middleware(BodyLimit)
+    app.add_middleware(errors.LastResort)
     # Polled most, so matched first.
     app.include_router(status.router)
     app.include_router(portfolios.router)

@@ -12,6 +12,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from glassfolio import errors
 from glassfolio.db.engine import storage_fault
@@ -111,7 +112,30 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(errors.GlassfolioError, _known)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(Exception, _unexpected)
+
+
+class LastResort:
+    """Answers what nobody expected with a problem, and keeps the connection."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on; whatever it raises before its answer has begun becomes that answer."""
+        begun = False
+
+        async def watching(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watching)
+        except Exception as error:
+            if begun or scope["type"] != "http":
+                raise
+            answer = await _unexpected(Request(scope), error)
+            await answer(scope, receive, send)
 
 
 async def _known(request: Request, error: Exception) -> JSONResponse:

@@ -19,6 +19,7 @@ router = APIRouter(prefix="/api/v1", tags=["status"])
 HEADERS = {"Cache-Control": "private, no-store", "Vary": "Authorization, Cookie"}
 RETRY_AFTER = "2"
 LOG_PAGE = 500
+LARGEST = 2**31 - 1  # what the databases' integers hold
 NO_LOG = "This portfolio was never onboarded, so there is no log."
 
 
@@ -34,7 +35,7 @@ def run_status(
     request: Request,
     caller: SignedIn,
     parts: PartsOf,
-    attempt: Annotated[int | None, Query(ge=1)] = None,
+    attempt: Annotated[int | None, Query(ge=1, le=LARGEST)] = None,
 ) -> Response:
     """The same document for one run, in its present attempt or an earlier one."""
     return send(request, parts.reading.run(caller.user_id, run_id, attempt))
@@ -62,7 +63,7 @@ def run_log(
     run_id: str,
     caller: SignedIn,
     parts: PartsOf,
-    after: Annotated[int, Query(ge=0)] = 0,
+    after: Annotated[int, Query(ge=0, le=LARGEST)] = 0,
     limit: Annotated[int, Query(ge=1, le=LOG_PAGE)] = LOG_PAGE,
 ) -> Response:
     """Entries of the run's whole log with a number above `after`, in order."""

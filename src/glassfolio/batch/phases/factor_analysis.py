@@ -23,6 +23,8 @@ MODELS = tuple(factors.MODELS.values())
 
 def inputs(connection: sa.Connection, task: Task) -> dict[str, str]:
     """Symbol -> fingerprint of the prices its betas rest on."""
+    if not task.listed_symbols:
+        return {}
     revisions = market.revisions(connection, task.priced_symbols)
     shared = [f"{name}:{revisions[name]}" for name in task.factor_series]
     return {
