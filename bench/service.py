@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -125,28 +124,22 @@ def wait(client: httpx.Client, portfolio_id: str, every: float = 0.02) -> dict[s
     raise TimeoutError("the run did not end")
 
 
-class Poller(threading.Thread):
-    """Reads one status again and again in the background, and keeps how long each read took, in ms."""
+class Poller:
+    """A lean reader of one address beside other work; `milliseconds` is filled when the block ends."""
 
-    def __init__(self, client: httpx.Client, path: str) -> None:
-        super().__init__(daemon=True)
-        self._client, self._path, self._stopping = client, path, threading.Event()
+    def __init__(self, service: Service, subject: str, path: str) -> None:
+        host, port = service.url.removeprefix("http://").split(":")
+        self._command = [sys.executable, "-m", "bench.poll", host, port, path, service.token(subject)]
         self.milliseconds: list[float] = []
 
-    def run(self) -> None:
-        """Read until stopped."""
-        while not self._stopping.is_set():
-            began = time.perf_counter()
-            self._client.get(self._path)
-            self.milliseconds.append(1000 * (time.perf_counter() - began))
-            time.sleep(0.01)
-
     def __enter__(self) -> Self:
-        self.start()
+        self._process = subprocess.Popen(
+            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stopping.set()
-        self.join()
+        out, _ = self._process.communicate()
+        self.milliseconds = [float(line) for line in out.splitlines()]
