@@ -21,14 +21,8 @@ WRITTEN = [
 
 LONGEST_MODULE, LONGEST_FUNCTION = 400, 60
 # Where whatever raises is recorded and ends what it was doing: threads, requests, flows.
-EDGES = {
-    "batch/pipeline.py",
-    "batch/working.py",
-    "batch/endings.py",
-    "engine/liveness.py",
-    "web/live.py",
-}
-ENVIRONMENT_READERS = {"settings.py", "cli/onboard.py", "cli/serve.py", "cli/main.py"}
+EDGES = {"batch/pipeline.py", "batch/working.py", "engine/liveness.py", "web/errors.py"}
+ENVIRONMENT_READERS = {"settings.py"}
 VAGUE_NAMES = {"utils", "util", "helpers", "helper", "manager", "service", "common", "misc"}
 UNFINISHED = re.compile(r"TO[D]O|FIX[M]E|XX[X]")
 
