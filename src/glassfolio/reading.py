@@ -49,14 +49,6 @@ class StatusAnswer:
 
 
 @dataclass(frozen=True)
-class LogAnswer:
-    """A whole log with its document."""
-
-    status: Record
-    entries: list[Record]
-
-
-@dataclass(frozen=True)
 class Reading:
     """The owner's questions. lease: seconds without a beat after which a worker counts as dead."""
 

@@ -102,9 +102,9 @@ class Pipeline:
             ):
                 before = turn.row["worker"]
                 turn.change(worker=self.me, worked_until=turn.now)
-                if turn.state in (RunState.QUEUED, RunState.INTERRUPTED):
-                    turn.change(state=RunState.RUNNING.value)
                 waited = turn.state in (RunState.QUEUED, RunState.INTERRUPTED)
+                if waited:
+                    turn.change(state=RunState.RUNNING.value)
                 begun = turn.row["work_started_at"] is not None
                 if before not in (None, self.me) or (begun and waited):
                     return self._take_over(turn)
