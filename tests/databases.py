@@ -6,6 +6,7 @@ postgresql://postgres@127.0.0.1:5432/postgres. Without it the PostgreSQL variant
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -144,3 +145,17 @@ def database(database_url: str) -> Iterator[Database]:
     opened = open_database(database_url)
     yield opened
     opened.close()
+
+
+@contextmanager
+def shared_database(request: pytest.FixtureRequest, folder: Path) -> Iterator[str]:
+    """The address of a migrated database of the kind `request.param`, for a fixture that many tests share."""
+    if request.param == "sqlite":
+        yield make_sqlite(folder)
+        return
+    server: Postgres = request.getfixturevalue("postgres")
+    url = server.make()
+    try:
+        yield url
+    finally:
+        server.drop(url)

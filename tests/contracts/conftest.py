@@ -1,13 +1,13 @@
 """A working service on each database, its prices from a server whose behaviour a test can change."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
 from tests.contracts.running import AFTER_THE_LAST_SESSION, Running, ShiftedClock, make_settings, running
-from tests.databases import Postgres, make_sqlite
+from tests.databases import shared_database
 from tests.fakes.tiingo import FakeTiingo
 
 Serve = Callable[..., AbstractContextManager[Running]]
@@ -37,14 +37,8 @@ def service(
 ) -> Iterator[Running]:
     """A working service that the tests of a module share, once on each database."""
     folder = tmp_path_factory.mktemp("service")
-    with ExitStack() as leaving:
-        if request.param == "sqlite":
-            url = make_sqlite(folder)
-        else:
-            server: Postgres = request.getfixturevalue("postgres")
-            url = server.make()
-            leaving.callback(server.drop, url)
-        yield leaving.enter_context(serving(shared_fake, url, folder)())
+    with shared_database(request, folder) as url, serving(shared_fake, url, folder)() as started:
+        yield started
 
 
 @pytest.fixture

@@ -1,13 +1,12 @@
 """Services to ask: one without a worker, where every run stays queued, and one that works."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 
 import httpx
 import pytest
 
 from tests.contracts.running import Running, make_settings, running
-from tests.databases import Postgres, make_sqlite
+from tests.databases import shared_database
 
 
 @pytest.fixture(scope="session")
@@ -28,14 +27,11 @@ def working(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 def either(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A service without a worker, once on each database."""
     folder = tmp_path_factory.mktemp("either")
-    with ExitStack() as leaving:
-        if request.param == "sqlite":
-            url = make_sqlite(folder)
-        else:
-            server: Postgres = request.getfixturevalue("postgres")
-            url = server.make()
-            leaving.callback(server.drop, url)
-        yield leaving.enter_context(running(make_settings(folder, url), worker=False))
+    with (
+        shared_database(request, folder) as url,
+        running(make_settings(folder, url), worker=False) as started,
+    ):
+        yield started
 
 
 @pytest.fixture
