@@ -3,7 +3,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
 UV := $(shell command -v uv 2>/dev/null)
-STAMP := $(VENV)/.installed
+LOCKED := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --upgrade --extra build
+READY := $(VENV)/.installed
+READY_DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo run test check fmt bench docs lock
@@ -11,25 +13,29 @@ STAMP := $(VENV)/.installed
 help: ## List the commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-setup: $(STAMP) ## Make the virtual environment with the locked dependencies
+setup: $(READY_DEV) ## Make the virtual environment with everything the tests and checks need
 
-$(STAMP): requirements.lock pyproject.toml
+# What running it takes, and what working on it takes: two locks, the second a superset of the first.
+$(READY): requirements.lock pyproject.toml
+$(READY_DEV): requirements-dev.lock pyproject.toml
+
+$(READY) $(READY_DEV):
 ifdef UV
 	@uv venv --quiet --allow-existing --python '>=3.11' $(VENV)
-	@uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	@uv pip install --quiet --python $(BIN)/python --require-hashes -r $<
 	@uv pip install --quiet --python $(BIN)/python --no-deps -e .
 else
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "glassfolio needs Python 3.11 or newer; set PYTHON=")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 endif
 	@touch $@
 
-demo: setup ## Onboard a sample portfolio on real bundled prices, and keep serving
+demo: $(READY) ## Onboard a sample portfolio on real bundled prices, and keep serving
 	@$(BIN)/glassfolio demo
 
-run: setup ## Serve on http://127.0.0.1:8000
+run: $(READY) ## Serve on http://127.0.0.1:8000
 	@$(BIN)/glassfolio serve
 
 test: setup ## Run all tests
@@ -52,5 +58,5 @@ docs: setup ## Rebuild the generated pages and the picture in the README
 	@$(BIN)/python -m docs.build
 
 lock: setup ## Resolve the dependencies anew
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --extra dev \
-		--no-emit-index-url --upgrade -o requirements.lock pyproject.toml
+	@$(BIN)/uv pip compile $(LOCKED) -o requirements.lock pyproject.toml
+	@$(BIN)/uv pip compile $(LOCKED) --extra dev -c requirements.lock -o requirements-dev.lock pyproject.toml
