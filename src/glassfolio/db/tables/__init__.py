@@ -6,7 +6,7 @@ Knows nothing of how rows are made or read.
 from glassfolio.db.tables.holdings import flow, lot, portfolio
 from glassfolio.db.tables.market import allowance, coverage, price, quarantine, symbol
 from glassfolio.db.tables.people import user
-from glassfolio.db.tables.results import SNAPSHOT_NUMBERS, exposure, metric, snapshot, snapshot_factor
+from glassfolio.db.tables.results import SNAPSHOT_NUMBERS, exposure, metric, snapshot, analysis
 from glassfolio.db.tables.runs import activity, chunk, phase, run, status_document, symbol_outcome, worker
 from glassfolio.db.tables.types import Exact, Moment, metadata
 
@@ -16,6 +16,7 @@ __all__ = [
     "Moment",
     "activity",
     "allowance",
+    "analysis",
     "chunk",
     "coverage",
     "exposure",
@@ -29,7 +30,6 @@ __all__ = [
     "quarantine",
     "run",
     "snapshot",
-    "snapshot_factor",
     "status_document",
     "symbol",
     "symbol_outcome",
