@@ -17,7 +17,6 @@ from glassfolio.store.live import Version
 
 # A run that began and ended between two looks is found by this slower one.
 WHOLE_LOOK_SECONDS = 1.0
-OWNERS_SECONDS = 30.0
 
 
 class Topic(NamedTuple):
@@ -38,8 +37,8 @@ class News:
 
 
 @dataclass(frozen=True, slots=True)
-class Gone:
-    """A topic whose portfolio was deleted or is somebody else's. owner_id: None for nobody's."""
+class Owned:
+    """Whose a topic is now; owner_id is None when its portfolio was deleted."""
 
     topic: Topic
     owner_id: str | None
@@ -58,10 +57,9 @@ class Following:
     _known: dict[Topic, Version | None] = field(default_factory=dict)
     _running: set[str] = field(default_factory=set)
     _looked: float = 0.0
-    _owners_looked: float = 0.0
     _behind: bool = True
 
-    def wait(self) -> list[News | Gone]:
+    def wait(self) -> list[News | Owned]:
         """Wait a moment for somebody's commit; returns what is new since the last call."""
         self._behind |= self.changes.wait()
         topics = self.watched()
@@ -69,19 +67,16 @@ class Following:
         self._known = {topic: self._known.get(topic) for topic in topics}
         if not topics:
             return []
-        news: list[News | Gone] = []
+        news: list[News | Owned] = []
         if self._behind or any(version is None for version in self._known.values()):
             whole = now - self._looked >= WHOLE_LOOK_SECONDS
             with self.reading.setup.database.reading() as connection:
                 found = self._whole(connection, topics) if whole else self._quick(connection, topics)
                 news += self._news(connection, found)
-            if whole:
-                self._looked, self._behind = now, False
-        if now - self._owners_looked >= OWNERS_SECONDS:
-            self._owners_looked = now
-            with self.reading.setup.database.reading() as connection:
-                owners = live.owners(connection, {topic.portfolio_id for topic in topics})
-            news += [Gone(topic, owners.get(topic.portfolio_id)) for topic in topics]
+                if whole:
+                    owners = live.owners(connection, {topic.portfolio_id for topic in topics})
+                    news += [Owned(topic, owners.get(topic.portfolio_id)) for topic in topics]
+                    self._looked, self._behind = now, False
         return news
 
     def _quick(self, connection: sa.Connection, topics: Iterable[Topic]) -> dict[Topic, Version]:

@@ -19,7 +19,7 @@ QUIET_SECONDS = 1.0
 
 
 class Changes(Protocol):
-    """Waits for the commits of others. Belongs to one thread."""
+    """Waits for the commits of others, one thread at a time."""
 
     def wait(self) -> bool:
         """Wait a moment; whether there may be something new."""
@@ -45,7 +45,8 @@ class _Counter:
     """SQLite: `PRAGMA data_version` changes with every commit of another connection."""
 
     def __init__(self, database: Database) -> None:
-        self._connection = sqlite3.connect(str(database.engine.url.database), isolation_level=None)
+        path = str(database.engine.url.database)
+        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._seen = self._version()
 
     def _version(self) -> int:

@@ -51,7 +51,7 @@ _OWNED = sa.select(portfolio.c.id, portfolio.c.owner_id).where(
 
 def active(connection: sa.Connection) -> list[tuple[str, Version]]:
     """The runs that have not ended, with their portfolios; nightly ones show on no status address."""
-    found = connection.execute(_ACTIVE).tuples()
+    found = connection.execute(_ACTIVE)
     return [(portfolio_id, Version(run_id, attempt, seq)) for portfolio_id, run_id, attempt, seq in found]
 
 
@@ -71,7 +71,7 @@ def _versions(
     return {
         key: Version(run_id, attempt, seq)
         for part in _parts(ids)
-        for key, run_id, attempt, seq in connection.execute(query, {"ids": part}).tuples()
+        for key, run_id, attempt, seq in connection.execute(query, {"ids": part})
     }
 
 

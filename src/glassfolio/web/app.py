@@ -21,7 +21,7 @@ def create_app(parts: Parts, *, with_worker: bool = True) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         watching = observer(parts)
-        following = live.watcher(parts, hub, asyncio.get_running_loop())
+        following = live.Watcher(parts, hub, asyncio.get_running_loop())
         worker = await run_in_threadpool(Worker, parts) if with_worker else None
         if worker is not None:
             await run_in_threadpool(worker.start)

@@ -7,7 +7,7 @@ asks the database, never one a client. Knows nothing of routes or tokens.
 import asyncio
 import random
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from starlette.responses import Response
@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from glassfolio.db.changes import watch
 from glassfolio.engine.liveness import Watch
-from glassfolio.following import Following, Gone, News, Topic
+from glassfolio.following import Following, News, Owned, Topic
 from glassfolio.wiring import Parts
 
 HEARTBEAT_SECONDS = 15.0
@@ -91,7 +91,7 @@ class Hub:
             if not clients:
                 self._clients.pop(topic, None)
 
-    def publish(self, items: list[News | Gone]) -> None:
+    def publish(self, items: list[News | Owned]) -> None:
         """Hand news to their clients; those whose portfolio is no longer theirs are asked to come anew."""
         for item in items:
             for client in tuple(self._clients.get(item.topic, ())):
@@ -103,21 +103,42 @@ class Hub:
     def close(self) -> None:
         """Ask every stream to end, those that are opened from now on included."""
         self.closing = True
+        self.dismiss()
+
+    def dismiss(self) -> None:
+        """Ask every open stream to end."""
         for clients in tuple(self._clients.values()):
             for client in tuple(clients):
                 client.close()
 
 
-def watcher(parts: Parts, hub: Hub, loop: asyncio.AbstractEventLoop) -> Watch:
-    """The thread that asks the database for the hub's topics."""
-    following = Following(parts.reading, watch(parts.database), hub.topics)
+class Watcher(Watch):
+    """The thread that asks the database for the news of a hub's topics."""
 
-    def look() -> None:
-        news = following.wait()
-        if news and not loop.is_closed():
-            loop.call_soon_threadsafe(hub.publish, news)
+    def __init__(self, parts: Parts, hub: Hub, loop: asyncio.AbstractEventLoop) -> None:
+        self._changes = watch(parts.database)
+        self._following = Following(parts.reading, self._changes, hub.topics)
+        self._hub, self._loop = hub, loop
+        super().__init__("live", 0.0, self._look_once)
 
-    return Watch("live", 0.0, look)
+    def _look_once(self) -> None:
+        try:
+            news = self._following.wait()
+        except BaseException:
+            # Clients that come anew are told what is wrong; an open stream could only stay silent.
+            self._hand_on(self._hub.dismiss)
+            raise
+        if news:
+            self._hand_on(self._hub.publish, news)
+
+    def _hand_on(self, step: Callable[..., None], *arguments: object) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(step, *arguments)
+
+    def stop(self) -> None:
+        """Look no more, and give back the connection."""
+        super().stop()
+        self._changes.close()
 
 
 class EventStream(Response):
