@@ -1,6 +1,7 @@
 """The addresses of event streams."""
 
 import json
+from contextlib import ExitStack
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request
@@ -29,14 +30,14 @@ async def status_events(
 ) -> Response:
     """The status document at each change, over new attempts and runs, as server-sent events."""
     hub, topic, client = _hub(request), Topic(portfolio_id), Client(caller.user_id)
-    # Joined first, so that nothing is missed between the read and the stream.
-    hub.join(topic, client)
-    try:
+    with ExitStack() as undo:
+        # Joined first, so that nothing is missed between the read and the stream.
+        hub.join(topic, client)
+        undo.callback(hub.part, topic, client)
         answer = await look_up(parts, lambda: parts.reading.status(caller.user_id, portfolio_id))
-        return _stream(hub, topic, client, answer, _last_id(last_event_id, after))
-    except BaseException:
-        hub.part(topic, client)
-        raise
+        response = _stream(hub, topic, client, answer, _last_id(last_event_id, after))
+        undo.pop_all()
+    return response
 
 
 @router.get("/runs/{run_id}/events", tags=["runs"])

@@ -8,6 +8,7 @@ import asyncio
 import random
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from starlette.responses import Response
@@ -122,12 +123,11 @@ class Watcher(Watch):
         super().__init__("live", 0.0, self._look_once)
 
     def _look_once(self) -> None:
-        try:
-            news = self._following.wait()
-        except BaseException:
+        with ExitStack() as failing:
             # Clients that come anew are told what is wrong; an open stream could only stay silent.
-            self._hand_on(self._hub.dismiss)
-            raise
+            failing.callback(self._hand_on, self._hub.dismiss)
+            news = self._following.wait()
+            failing.pop_all()
         if news:
             self._hand_on(self._hub.publish, news)
 
