@@ -67,6 +67,6 @@ def compose(
     history = rolling_sum(np.isfinite(regressors).astype(np.float64), window, start)
     in_model = valid[start:] & (history >= minimum)
     in_model &= in_model[:, required].all(axis=1, keepdims=True)
-    masks, which = np.unique(in_model, axis=0, return_inverse=True)
-    groups = [(mask, np.flatnonzero(which == index)) for index, mask in enumerate(masks) if mask.any()]
+    masks = np.unique(in_model[in_model.any(axis=1)], axis=0)
+    groups = [(mask, np.flatnonzero((in_model == mask).all(axis=1))) for mask in masks]
     return Composition(in_model, tuple(groups))

@@ -1,8 +1,9 @@
 """What the regressors alone say of each window, before any series is looked at.
 
-Ridge and ordinary least squares are one thing here: a matrix per window that turns cross-moments into slopes.
-It depends on which sessions a series has, not on the series, so series with the same sessions share it. All of
-it is element by element: bits depend on nothing but the window. Knows nothing of factors or symbols.
+Ridge and ordinary least squares are one thing here: a matrix per window that turns cross-moments into
+slopes. It depends on which sessions a series has, not on the series, so series with the same sessions share
+it. All of it is element by element: bits depend on nothing but the window.
+Knows nothing of factors or symbols.
 """
 
 from collections.abc import Iterator
@@ -49,9 +50,9 @@ def build(
 ) -> Design:
     """The design of the last `len(usable)` windows.
 
-    x: (T, K), no NaN. weight: (T, U), 1 on the sessions of a pattern, else 0. usable: (D, 1), the windows that
-    may be fitted at all. With R the correlations of the regressors and s the roots of their centred sums of
-    squares, the matrix is inverse(R + penalty I) / (s s').
+    x: (T, K), no NaN. weight: (T, U), 1 on the sessions of a pattern, else 0. usable: (D, 1), the windows
+    that may be fitted at all. With R the correlations of the regressors and s the roots of their centred sums
+    of squares, the matrix is inverse(R + penalty I) / (s s').
     No fit where n is below `minimum` or K + 2, or where one regressor keeps less than 1e-10 of its variance
     beside the others.
     """
@@ -60,10 +61,11 @@ def build(
     with np.errstate(divide="ignore", invalid="ignore"):
         gram, means = _gram(x, weight, n, window, start)
         root = [np.sqrt(gram[k][k]) for k in range(count)]
-        matrix = [
-            [gram[i][j] / (root[i] * root[j]) for j in range(i)] + [1.0 + penalty] for i in range(count)
-        ]
+        unit = np.full_like(n, 1 + penalty)
+        matrix = [[*(gram[i][j] / (root[i] * root[j]) for j in range(i)), unit] for i in range(count)]
         fits = usable & (n >= max(minimum, count + 2)) & invert(matrix)
+        for each in root:
+            fits &= each > 0
         # NaN in the matrix leaves every slope that is made of it without a value.
         root = [np.where(fits, each, np.nan) for each in root]
         slopes = [[matrix[i][j] / (root[i] * root[j]) for j in range(i + 1)] for i in range(count)]
@@ -86,13 +88,13 @@ def _gram(
 
 
 def invert(matrix: list[list[FloatArray]]) -> BoolArray:
-    """Invert symmetric positive matrices in place, all at once; [i][j], j <= i. Returns where it could be done.
+    """Invert symmetric positive matrices in place, all at once; [i][j], j <= i. Returns where it is possible.
 
     The symmetric sweep (Goodnight 1979), one regressor after the other. A pivot that keeps less than 1e-10 of
     its diagonal, or is NaN, cannot be swept.
     """
     whole = [row[-1] for row in matrix]
-    regular = np.True_
+    regular = np.ones_like(whole[0], dtype=np.bool_)
     for k in range(len(matrix)):
         pivot = matrix[k][k]
         regular = regular & (pivot > _COLLINEAR * whole[k])
@@ -102,8 +104,7 @@ def invert(matrix: list[list[FloatArray]]) -> BoolArray:
                 if j != k:
                     matrix[i][j] = matrix[i][j] - scaled[i] * _entry(matrix, j, k)
         for i, each in scaled.items():
-            row, column = max(i, k), min(i, k)
-            matrix[row][column] = each
+            matrix[max(i, k)][min(i, k)] = each
         matrix[k][k] = -1 / pivot
     for row in matrix:
         row[:] = [-each for each in row]

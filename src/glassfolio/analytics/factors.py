@@ -4,7 +4,7 @@ Names of betas are generated from the set, here and nowhere else. Knows nothing 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 
@@ -15,7 +15,7 @@ from glassfolio.analytics.composition import Composition, compose
 from glassfolio.analytics.regression import Fit, Spread, solve
 from glassfolio.analytics.returns import simple_returns
 from glassfolio.model.market import BoolArray, DateArray, FloatArray, IntArray, Panel
-from glassfolio.model.results import BitArray, CodeArray, Warning_
+from glassfolio.model.results import BitArray, CodeArray, Reason, Warning_
 
 
 class Role(StrEnum):
@@ -57,6 +57,10 @@ class FactorSet:
         """The symbols whose prices the set needs, each once."""
         named = (name for member in self.members for name in (member.series, member.minus))
         return tuple(dict.fromkeys(name for name in named if name is not None))
+
+    def has(self, roles: Sequence[Role]) -> bool:
+        """Whether each of `roles` has a member."""
+        return set(roles) <= {member.role for member in self.members}
 
     def having(self, roles: Sequence[Role]) -> tuple[Member, ...]:
         """The members with one of `roles`, in the order of the set."""
@@ -194,8 +198,8 @@ def _valid(member: Member, sessions: DateArray) -> BoolArray:
 class Betas:
     """What one model says of S symbols on D sessions.
 
-    keys: K published names, one for each of the set's members in the model. value, stderr: (D, S, K), NaN where
-    missing; stderr is NaN throughout where the estimator is biased (not_applicable).
+    keys: K published names, one for each of the set's members in the model. value, stderr: (D, S, K), NaN
+    where missing; stderr is NaN throughout where the estimator is biased (not_applicable).
     r2, dof, n: (D, S), as in `regression.Fit`.
     reason: (D, S, K) codes of Reason, NONE where there is a value. warnings: (D, S, K) bits of Warning_.
     in_model: (D, K) whether the factor takes part in that session's regression.
@@ -259,12 +263,28 @@ def fit_all(
     return betas
 
 
+def absent(models: Sequence[Model], factors: FactorSet, panel: Panel, at: int) -> list[str]:
+    """The published keys whose factor takes no part on the session in row `at`, for want of data.
+
+    A beta that is missing because its model requires another factor is not among them.
+    """
+    keys = []
+    for model in models:
+        optional = replace(model, requires=())
+        _, regressors, part = _compose(optional, factors, panel, at)
+        there = part.in_model[0] & np.isfinite(regressors[at])
+        keys += [key for key, own in zip(model.published(factors), there, strict=True) if not own]
+    return keys
+
+
 def _compose(
     model: Model, factors: FactorSet, panel: Panel, start: int
 ) -> tuple[Model, FloatArray, Composition]:
     members = model.members(factors)
     regressors = factor_returns(members, panel)
-    valid = np.stack([_valid(member, panel.sessions) for member in members], axis=1)
+    valid = np.empty(regressors.shape, dtype=np.bool_)
+    for k, member in enumerate(members):
+        valid[:, k] = _valid(member, panel.sessions) & factors.has(model.requires)
     required = np.array([member.role in model.requires for member in members])
     return model, regressors, compose(regressors, valid, required, model.window, model.minimum, start)
 
@@ -273,6 +293,7 @@ def _label(
     model: Model, factors: FactorSet, fitted: Fit, in_model: BoolArray, own: FloatArray, thin: BoolArray
 ) -> Betas:
     """own: (D, K) the factors' returns on the sessions themselves."""
+    missing = Reason.NO_FACTOR_DATA if factors.has(model.requires) else Reason.FACTOR_NOT_IN_SET
     absent = (np.isnan(own) & in_model).any(axis=1, keepdims=True)
     bits = np.array([sum(warning.bit for warning in member.warnings) for member in model.members(factors)])
     return Betas(
@@ -283,7 +304,7 @@ def _label(
         r2=fitted.r2,
         dof=fitted.dof,
         n=fitted.n,
-        reason=labels.reasons(fitted, in_model & ~absent, model.minimum),
+        reason=labels.reasons(fitted, in_model & ~absent, model.minimum, missing),
         warnings=labels.warnings(fitted, bits, thin, model.window),
         in_model=in_model,
     )

@@ -15,10 +15,11 @@ THIN_SHARE = 0.2
 _TILE = 64
 
 
-def reasons(fit: Fit, usable: BoolArray, minimum: int) -> CodeArray:
+def reasons(fit: Fit, usable: BoolArray, minimum: int, otherwise: Reason) -> CodeArray:
     """(D, S, K) codes of Reason, NONE where there is a value.
 
-    usable: (D, K), the factors that take part on a session that lacks none of their returns.
+    usable: (D, K), the factors that take part on a session that lacks none of their returns. otherwise: why
+    there is no value where a factor is not usable.
     """
     days, series, count = fit.value.shape
     missing = np.where(fit.n < minimum, Reason.INSUFFICIENT_HISTORY.code, Reason.SINGULAR.code)
@@ -26,7 +27,7 @@ def reasons(fit: Fit, usable: BoolArray, minimum: int) -> CodeArray:
     missing[np.isfinite(fit.dof)] = NONE
     codes = np.empty((days, count, series), dtype=np.int8)
     codes[:] = missing[:, None, :]
-    codes[~usable] = Reason.NO_FACTOR_DATA.code
+    codes[~usable] = otherwise.code
     return codes.transpose(0, 2, 1)
 
 

@@ -1,9 +1,9 @@
 """Slopes of many series at once, as one matrix product per piece of fixed shape.
 
 A slope over a window is a row vector times the returns in it, and the row does not depend on the series. The
-rows of 32 sessions stand side by side in a band; a product is always (32 K) x (W + 31) by (W + 31) x 64 series,
-padded with zeros, and cut where the session's ordinal divides by 32. A product of another shape may add up in
-another order; so the bits of a series depend on neither its neighbours nor on where the data begin.
+rows of 32 sessions stand side by side in a band; a product is always (32 K) x (W + 31) by (W + 31) x 64
+series, padded with zeros, and cut where the session's ordinal divides by 32. A product of another shape may
+add up in another order; so the bits of a series depend on neither its neighbours nor on where the data begin.
 Knows nothing of missing returns.
 """
 
@@ -70,8 +70,8 @@ def make(x: FloatArray, present: BoolArray, design: Design, window: int, penalty
     """The operators of a design of one pattern, for the last 32 B sessions.
 
     x: (32 B + window - 1, K), present: (32 B + window - 1, 1), as the design was built from.
-    Slopes are A Xc' with A the design's matrix and Xc the regressors centred in the window. With G the centred
-    products and p the penalty, b'Gb + 2 p b'diag(G)b of the slopes is what they explain.
+    Slopes are A Xc' with A the design's matrix and Xc the regressors centred in the window. With G the
+    centred products and p the penalty, slopes b explain b'Gb + 2 p b'diag(G)b.
     """
     count, sessions = x.shape[1], len(design.n)
     means = np.stack(design.means, axis=1)

@@ -1,9 +1,9 @@
 """Linear regression of many series on a few shared regressors, at every session at once.
 
 Ordinary least squares, or ridge where there is a penalty. A window in which a series has every session goes
-through operators shared by all series (see `operators`); any other is solved with a design of its own, element
-by element (see `design`). Which way is taken depends on the window alone, so a fit has the same bits whichever
-other series or earlier sessions are computed beside it. Knows nothing of factors or symbols.
+through operators shared by all series (see `operators`); any other is solved with a design of its own,
+element by element (see `design`). Which way is taken depends on the window alone, so a fit has the same bits
+whichever other series or earlier sessions are computed beside it. Knows nothing of factors or symbols.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -51,11 +51,11 @@ class Regression:
 class Fit:
     """Slopes for D sessions, S series, K regressors.
 
-    value, stderr: (D, S, K); NaN where there is no fit. stderr is 0 where 1 - R² is at most 1e-6, and NaN where
-    there is a penalty: the estimator is biased.
+    value, stderr: (D, S, K); NaN where there is no fit. stderr is 0 where 1 - R² is at most 1e-6, and NaN
+    where there is a penalty: the estimator is biased.
     r2: (D, S) in [0, 1]; NaN where there is no fit or the series does not vary.
-    dof: (D, S) effective degrees of freedom of the slopes, K without a penalty; NaN if and only if there is no
-    fit.
+    dof: (D, S) effective degrees of freedom of the slopes, K without a penalty; NaN if and only if there is
+    no fit.
     n: (D, S) pairs in the window, kept where there is no fit.
     """
 
