@@ -285,7 +285,7 @@ def _compose(
     valid = np.empty(regressors.shape, dtype=np.bool_)
     for k, member in enumerate(members):
         valid[:, k] = _valid(member, panel.sessions) & factors.has(model.requires)
-    required = np.array([member.role in model.requires for member in members])
+    required = np.array([member.role in model.requires for member in members], dtype=np.bool_)
     return model, regressors, compose(regressors, valid, required, model.window, model.minimum, start)
 
 

@@ -37,7 +37,8 @@ class Piece:
         windows = _blocks(returns, ones.shape[1])
         total = (ones @ windows).reshape(-1, SERIES)
         squares = (ones @ _blocks(returns * returns, ones.shape[1])).reshape(-1, SERIES)
-        return cls(windows, sum_of_squares(squares, total, n))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return cls(windows, sum_of_squares(squares, total, n))
 
 
 def _blocks(rows: FloatArray, length: int) -> FloatArray:
