@@ -3,6 +3,7 @@
 from dataclasses import fields
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from glassfolio.analytics.regression import Fit, Regression, solve
 from glassfolio.model.market import FloatArray
@@ -49,6 +50,6 @@ def assert_same(left: Fit, right: Fit) -> None:
         )
 
 
-def close(actual: object, truth: object, rtol: float = 1e-9) -> None:
+def close(actual: ArrayLike, truth: ArrayLike, rtol: float = 1e-9) -> None:
     """Equal within the tolerance of all figures."""
-    np.testing.assert_allclose(actual, truth, rtol=rtol, atol=1e-12)  # type: ignore[arg-type]
+    np.testing.assert_allclose(np.asarray(actual), np.asarray(truth), rtol=rtol, atol=1e-12)
