@@ -216,9 +216,10 @@ def test_a_beta_of_eight_is_not_clipped_and_warns() -> None:
     assert betas.warnings[0, 0, 0] == Warning_.EXTREME.bit
 
 
-MONTE_CARLO: dict[str, Callable[[np.random.Generator, tuple[int, int]], FloatArray]] = {
-    "normal": lambda rng, n: rng.normal(size=n),
-    "t5": lambda rng, n: rng.standard_t(5, n),
+Draw = Callable[[np.random.Generator, tuple[int, int]], FloatArray]
+MONTE_CARLO: dict[str, Draw] = {
+    "normal": lambda rng, shape: rng.normal(size=shape),
+    "t5": lambda rng, shape: rng.standard_t(5, shape),
 }
 
 
