@@ -1,30 +1,25 @@
-"""Times of the arithmetic against statsmodels on the same data in the same run.
+"""Times of the arithmetic of one portfolio, stage by stage.
 
-Run with `python bench/bench_kernels.py`. Times are the best of a few runs, in milliseconds. statsmodels fits
-one symbol and one model at a time, so it is timed on a few symbols and extrapolated; the table says how many.
+Run with `python bench/bench_kernels.py`. Times are the best of a few runs, in milliseconds.
 """
 
 import time
 from collections.abc import Callable
 
 import numpy as np
-import statsmodels.api as sm
 from rich.console import Console
 from rich.table import Table
-from statsmodels.regression.rolling import RollingOLS
 
-from glassfolio.analytics.factors import MODELS, FactorSet, Member, Role, fit
+from glassfolio.analytics.factors import MODELS, FactorSet, Member, Role, fit_all
 from glassfolio.analytics.ledger import roll
 from glassfolio.analytics.lots import LotTable
 from glassfolio.analytics.metrics import symbol_metrics
-from glassfolio.analytics.regression import rolling_ols
 from glassfolio.analytics.returns import simple_returns
 from glassfolio.analytics.risk import factor_exposures, measure, net_positions
-from glassfolio.model.market import FloatArray, Panel
+from glassfolio.model.market import Panel
 
-SESSIONS, DATES, LOTS, TIMED_SYMBOLS = 507, 254, 30, 6
+SESSIONS, DATES, LOTS = 507, 254, 30
 SPREADS = 5
-MARKET, RISK = MODELS["market"], MODELS["risk"]
 
 
 def best(work: Callable[[], object], repeats: int = 7) -> float:
@@ -58,37 +53,6 @@ def factor_set() -> FactorSet:
     return FactorSet("bench", (Member("market", Role.MARKET, "M"), *spreads))
 
 
-def regressors(returns: FloatArray) -> FloatArray:
-    """Market and spread returns, without the first row, which has none."""
-    x = returns[1:, : SPREADS + 1].copy()
-    x[:, 1:] -= x[:, :1]
-    return x
-
-
-def time_ours(returns: FloatArray, x: FloatArray) -> float:
-    """Both models for every symbol at the last 254 sessions."""
-    y, start = returns[1:, SPREADS + 1 :], SESSIONS - 1 - DATES
-
-    def work() -> None:
-        rolling_ols(y, x[:, :1], MARKET.window, MARKET.minimum, start)
-        rolling_ols(y, x, RISK.window, RISK.minimum, start)
-
-    return best(work)
-
-
-def time_statsmodels(returns: FloatArray, x: FloatArray) -> float:
-    """The same for a few symbols, one RollingOLS per symbol and model; ms per symbol."""
-    y = returns[1:, SPREADS + 1 : SPREADS + 1 + TIMED_SYMBOLS]
-
-    def work() -> None:
-        for j in range(TIMED_SYMBOLS):
-            for model, part in ((MARKET, x[:, :1]), (RISK, x)):
-                rows = slice(SESSIONS - 1 - DATES - model.window + 1, None)
-                RollingOLS(y[rows, j], sm.add_constant(part[rows]), window=model.window).fit().bse  # noqa: B018
-
-    return best(work, 2) / TIMED_SYMBOLS
-
-
 def lots_on(panel: Panel) -> LotTable:
     """Thirty dated lots, every fifth short, every sixth closed within the history."""
     number = np.arange(LOTS)
@@ -110,20 +74,6 @@ def lots_on(panel: Panel) -> LotTable:
     )
 
 
-def compare(table: Table, symbols: int, holes: float) -> None:
-    """One row: betas of `symbols` names, ours and theirs."""
-    panel = random_panel(symbols, holes)
-    returns = simple_returns(panel.close, panel.split, panel.dividend)
-    x = regressors(returns)
-    ours = time_ours(returns, x)
-    label = f"betas, {symbols:,} symbols" + (f", {holes:.0%} holes" if holes else "")
-    if holes:
-        table.add_row(label, f"{ours:.1f}", "", "")
-        return
-    theirs = time_statsmodels(returns, x) * symbols
-    table.add_row(label, f"{ours:.1f}", f"{theirs:,.0f}", f"{theirs / ours:,.0f}")
-
-
 def one_portfolio(table: Table) -> None:
     """Everything for 30 lots and 254 sessions, stage by stage."""
     panel, factors = random_panel(LOTS), factor_set()
@@ -131,7 +81,8 @@ def one_portfolio(table: Table) -> None:
     prices = (panel.close, panel.split, panel.dividend)
     returns = simple_returns(*prices)
     flows = np.zeros(SESSIONS)
-    betas = [fit(model, factors, panel, returns, start) for model in MODELS.values()]
+    models = tuple(MODELS.values())
+    betas = fit_all(models, factors, panel, returns, start)
     ledger = roll(lots, *prices, flows, SESSIONS - 1, 300_000.0, start)
 
     def exposures() -> None:
@@ -142,27 +93,21 @@ def one_portfolio(table: Table) -> None:
 
     stages: dict[str, Callable[[], object]] = {
         "returns": lambda: simple_returns(*prices),
-        "betas with reasons and warnings": lambda: [
-            fit(m, factors, panel, returns, start) for m in MODELS.values()
-        ],
+        "betas with reasons and warnings": lambda: fit_all(models, factors, panel, returns, start),
         "symbol metrics": lambda: symbol_metrics(panel, start),
         "ledger.roll": lambda: roll(lots, *prices, flows, SESSIONS - 1, 300_000.0, start),
         "exposures": exposures,
     }
     times = {name: best(work) for name, work in stages.items()}
     for name, spent in (*times.items(), ("all of it", sum(times.values()))):
-        table.add_row(f"one portfolio, {LOTS} lots: {name}", f"{spent:.1f}", "", "")
+        table.add_row(name, f"{spent:.1f}")
 
 
 def main() -> None:
     """Print the table."""
-    table = Table(
-        title=f"Arithmetic, {DATES} sessions, ms; statsmodels from {TIMED_SYMBOLS} symbols, extrapolated"
-    )
-    for heading in ("work", "glassfolio", "statsmodels RollingOLS", "ratio"):
-        table.add_column(heading, justify="left" if heading == "work" else "right")
-    for symbols, holes in ((30, 0.0), (30, 0.02), (1200, 0.0), (1200, 0.02)):
-        compare(table, symbols, holes)
+    table = Table(title=f"Arithmetic of one portfolio, {LOTS} lots, {DATES} sessions")
+    table.add_column("work")
+    table.add_column("ms", justify="right")
     one_portfolio(table)
     Console(width=110).print(table)
 
