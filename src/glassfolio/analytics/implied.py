@@ -67,7 +67,8 @@ def _solve(distance: FloatArray, target: FloatArray) -> FloatArray:
 def _gap(spread: FloatArray, distance: FloatArray, target: FloatArray) -> FloatArray:
     """How far the price at `spread` is from the target, as a share of both: -1 to 1, rising."""
     price = _scaled_price(spread, distance)
-    return (price - target) / (price + target)
+    gap: FloatArray = (price - target) / (price + target)
+    return gap
 
 
 def _scaled_price(spread: FloatArray, distance: FloatArray) -> FloatArray:

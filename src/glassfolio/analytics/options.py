@@ -60,31 +60,69 @@ def value(terms: Terms) -> Valuation:
     or the volatility is negative, or the strike is not positive.
     Checked against vollib's and QuantLib's analytic engines to 1e-9.
     """
-    root = np.sqrt(np.where(terms.years >= 0, terms.years, np.nan))
-    spread = np.where(terms.volatility >= 0, terms.volatility, np.nan) * root
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.where(terms.strike > 0, terms.spot / terms.strike, np.nan)
-        moneyness = np.log(ratio) + (terms.rate - terms.dividend_yield) * terms.years
-        # Without any spread the option is surely exercised, or not; at the forward itself it is neither.
-        known = np.where(moneyness == 0, 0.0, moneyness / spread)
-        d1 = known + spread / 2
-        density = np.exp(-d1 * d1 / 2) / _ROOT_TWO_PI
-        stock = terms.spot * np.exp(-terms.dividend_yield * terms.years)
-        bond = terms.strike * np.exp(-terms.rate * terms.years)
-        sign = np.where(terms.call, 1.0, -1.0)
-        exercised, delivered = ndtr(sign * (d1 - spread)), ndtr(sign * d1)
-        curvature = np.where(density == 0, 0.0, stock * density / (terms.spot**2 * spread))
-        decay = np.where(density == 0, 0.0, stock * density * terms.volatility / (2 * root))
-        carry = sign * (terms.dividend_yield * stock * delivered - terms.rate * bond * exercised)
-    price = np.maximum(sign * (stock * delivered - bond * exercised), 0.0)
+    legs = _Legs.of(terms)
+    price = legs.price
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        density = legs.stock * np.exp(-legs.d1 * legs.d1 / 2) / _ROOT_TWO_PI
+        curvature = np.where(density == 0, 0.0, density / (terms.spot * terms.spot * legs.spread))
+        decay = np.where(density == 0, 0.0, density * terms.volatility / (2 * np.sqrt(terms.years)))
+    carry = terms.dividend_yield * legs.stock * legs.delivered - terms.rate * legs.bond * legs.exercised
     return Valuation(
         price=price,
-        delta=sign * np.exp(-terms.dividend_yield * terms.years) * delivered,
+        delta=legs.sign * np.exp(-terms.dividend_yield * terms.years) * legs.delivered,
         gamma=np.where(np.isinf(curvature), np.nan, curvature),
-        vega=stock * density * root * _PER_CENT,
-        theta=np.where(terms.years > 0, carry - decay, 0.0 * price) / DAYS_PER_YEAR,
-        rho=sign * bond * terms.years * exercised * _PER_CENT,
+        vega=density * np.sqrt(np.maximum(terms.years, 0.0)) * _PER_CENT,
+        theta=np.where(terms.years > 0, legs.sign * carry - decay, 0.0 * price) / DAYS_PER_YEAR,
+        rho=legs.sign * legs.bond * terms.years * legs.exercised * _PER_CENT,
     )
+
+
+def price(terms: Terms) -> FloatArray:
+    """The prices of `value` alone, USD per share."""
+    return _Legs.of(terms).price
+
+
+@dataclass(frozen=True)
+class _Legs:
+    """The two sides of an exercise: stock received or delivered, and its payment.
+
+    sign: 1 call, -1 put. stock, bond: present values, S e^(-qT) and K e^(-rT). spread: σ √T.
+    delivered: N(±d1). exercised: N(±d2).
+    """
+
+    sign: FloatArray
+    stock: FloatArray
+    bond: FloatArray
+    spread: FloatArray
+    d1: FloatArray
+    delivered: FloatArray
+    exercised: FloatArray
+
+    @classmethod
+    def of(cls, terms: Terms) -> "_Legs":
+        root = np.sqrt(np.where(terms.years >= 0, terms.years, np.nan))
+        spread = np.where(terms.volatility >= 0, terms.volatility, np.nan) * root
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            ratio = np.where((terms.strike > 0) & (terms.spot >= 0), terms.spot / terms.strike, np.nan)
+            moneyness = np.log(ratio) + (terms.rate - terms.dividend_yield) * terms.years
+            # Without any spread the option is surely exercised, or not; at the forward itself it is neither.
+            d1 = np.where(moneyness == 0, 0.0, moneyness / spread) + spread / 2
+        sign = np.where(terms.call, 1.0, -1.0)
+        return cls(
+            sign=sign,
+            stock=terms.spot * np.exp(-terms.dividend_yield * terms.years),
+            bond=terms.strike * np.exp(-terms.rate * terms.years),
+            spread=spread,
+            d1=d1,
+            delivered=ndtr(sign * d1),
+            exercised=ndtr(sign * (d1 - spread)),
+        )
+
+    @property
+    def price(self) -> FloatArray:
+        """USD per share; rounding may not make it negative."""
+        difference = self.stock * self.delivered - self.bond * self.exercised
+        return np.maximum(self.sign * difference, 0.0)
 
 
 def intrinsic(call: BoolArray, spot: FloatArray, strike: FloatArray) -> FloatArray:
