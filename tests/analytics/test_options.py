@@ -48,13 +48,14 @@ def random_terms(count: int, seed: int = 0) -> Terms:
     )
 
 
-def rows(terms: Terms) -> list[tuple[str, float, float, float, float, float, float]]:
+Row = tuple[str, float, float, float, float, float, float]
+
+
+def rows(terms: Terms) -> list[Row]:
     """Arguments in the order of vollib: flag, S, K, t, r, sigma, q."""
+    flags = np.where(terms.call, "c", "p").tolist()
     numbers = (terms.spot, terms.strike, terms.years, terms.rate, terms.volatility, terms.dividend_yield)
-    return [
-        ("c" if call else "p", *(float(n) for n in each))
-        for call, *each in zip(terms.call, *numbers, strict=True)
-    ]
+    return list(zip(flags, *(n.tolist() for n in numbers), strict=True))
 
 
 def test_prices_and_greeks_are_those_of_vollib() -> None:

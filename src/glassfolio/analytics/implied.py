@@ -83,4 +83,5 @@ def _scaled_price(spread: FloatArray, distance: FloatArray) -> FloatArray:
         plain = np.exp(distance / 2) * ndtr(d1) - np.exp(-distance / 2) * ndtr(d2)
         factor = np.exp((distance - d1 * d1) / 2) / 2
         small = factor * (erfcx(-d1 / np.sqrt(2)) - erfcx(-d2 / np.sqrt(2)))
-        return np.where(d1 < 0, small, plain)
+        price: FloatArray = np.where(d1 < 0, small, plain)
+    return price
