@@ -103,10 +103,11 @@ def stress(book: FactorBook, shocks: Sequence[Shock], options: OptionBook | None
     those that the scenario names is left. A portfolio's figures do not depend on the others beside it.
     """
     usable = np.isfinite(book.dollars)
-    dollars = np.where(usable, book.dollars, 0.0).T
+    dollars = np.ascontiguousarray(np.where(usable, book.dollars, 0.0).T)
     pnl = np.zeros((len(shocks), len(book.nav)))
-    for k in range(len(book.members)):
-        pnl += np.array([shock.returns[k] for shock in shocks])[:, None] * dollars[k]
+    for n, shock in enumerate(shocks):
+        for k in np.flatnonzero(shock.returns):
+            pnl[n] += shock.returns[k] * dollars[k]
     revalued = np.zeros(pnl.shape, dtype=np.bool_)
     if options is not None:
         usable_there = usable[options.portfolio]
