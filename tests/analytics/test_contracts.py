@@ -189,6 +189,7 @@ def test_an_option_is_never_priced_by_its_underlying() -> None:
     assert np.isnan(bare.price).all()
     assert (bare.reason == NO_INPUTS).all()
     assert (bare.stale == -1).all()
+    assert (bare.split == 1).all()
 
 
 def test_missing_inputs_are_named_and_the_last_stated_price_is_carried() -> None:
