@@ -4,8 +4,9 @@ Today's weights on past returns: a forecast's raw material, not what the account
 Knows nothing of lots, symbols, dates or storage.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -21,6 +22,7 @@ WINDOW, LEAST_RETURNS = 252, 168
 HALF_LIFE, LEAST_SQUARES = 21, 63
 HORIZONS = {"holdings_vol_21": (21, 14), "holdings_vol_63": (63, 42), "holdings_vol_252": (252, 168)}
 FORECAST = "holdings_vol_forecast"
+Each = Callable[[Callable[[slice], None], Iterable[slice]], Iterable[None]]
 # Sessions whose windows are cut from one block of returns; books whose series stay in the cache.
 _SPAN, _TILE = 32, 128
 
@@ -87,13 +89,16 @@ class HoldingsReturns:
     reason: CodeArray
 
 
-def holdings_returns(books: Books, returns: FloatArray, window: int = WINDOW) -> HoldingsReturns:
+def holdings_returns(
+    books: Books, returns: FloatArray, window: int = WINDOW, each: Each = map
+) -> HoldingsReturns:
     """The series r_s = sum of w_u r_us with w_u = X_u / NAV, for the `window` sessions up to each book's own.
 
     returns: (T, U) simple returns, NaN where missing; sessions before the first row count as missing.
     An underlying with less than 168 returns in the last 252 sessions is left out and named; on the rest, a
     session with a hole is dropped. Coverage below 0.50 leaves no series (low_coverage).
-    A book's bits depend on its own entries, in the order of columns, and on no other book or session.
+    A book's bits depend on its own entries, in the order of columns, and on no other book or later session.
+    each: how to go through pieces of the work; the map of a pool of threads, or the builtin one.
     """
     value = np.empty((len(books.nav), window))
     left_out = np.empty(len(books.underlying), dtype=np.bool_)
@@ -104,9 +109,8 @@ def holdings_returns(books: Books, returns: FloatArray, window: int = WINDOW) ->
         listed = _listed(block, high - low + 1)
         entries, book = books.entries(span)
         left_out[entries] = ~listed[books.underlying[entries], books.at[book] - low]
-        for tile in tiles(span):
-            ends = books.at[tile] - low + longest
-            value[tile] = _weigh(books, tile, left_out, block, ends - window, window)
+        begin = books.at + (longest - window - low)
+        list(each(partial(_weigh, value, books, left_out, block, begin), tiles(span)))
     coverage, reason = _cover(books, left_out)
     value[reason != NONE] = np.nan
     return HoldingsReturns(books, value, coverage, left_out, reason)
@@ -127,8 +131,9 @@ def tiles(rows: slice) -> Iterator[slice]:
 
 def _transposed(returns: FloatArray, start: int, stop: int) -> FloatArray:
     """Rows `start` to `stop` of the grid as (U, stop - start); NaN before its first row."""
-    block = np.full((returns.shape[1], stop - start), np.nan)
-    block[:, max(-start, 0) :] = returns[max(start, 0) : stop].T
+    block, missing = np.empty((returns.shape[1], stop - start)), max(-start, 0)
+    block[:, :missing] = np.nan
+    block[:, missing:] = returns[max(start, 0) : stop].T
     return block
 
 
@@ -143,9 +148,9 @@ def _listed(block: FloatArray, sessions: int) -> BoolArray:
 
 
 def _weigh(
-    books: Books, rows: slice, left_out: BoolArray, block: FloatArray, begin: IntArray, window: int
-) -> FloatArray:
-    """Weighted returns of some books; (rows, window), each from its own column `begin` of the block on.
+    value: FloatArray, books: Books, left_out: BoolArray, block: FloatArray, begin: IntArray, rows: slice
+) -> None:
+    """Fill in the weighted returns of some books, each from its own column `begin` of the block on.
 
     What is left out is no entry of the product, so that its missing returns do not spread.
     """
@@ -154,10 +159,9 @@ def _weigh(
     book, underlying = book[taken], books.underlying[entries][taken]
     weight = books.exposure[entries][taken] / np.where(books.nav > 0, books.nav, np.nan)[book]
     starts = np.searchsorted(book, np.arange(rows.start, rows.stop + 1))
-    moves = csr_array((weight, underlying, starts), shape=(len(begin), len(block))) @ block
-    own = sliding_window_view(moves, window, axis=1)
-    weighted: FloatArray = own[np.arange(len(moves)), begin]
-    return weighted
+    moves = csr_array((weight, underlying, starts), shape=(rows.stop - rows.start, len(block))) @ block
+    windows = sliding_window_view(moves, value.shape[1], axis=1)
+    value[rows] = windows[np.arange(len(moves)), begin[rows]]
 
 
 def _cover(books: Books, left_out: BoolArray) -> tuple[FloatArray, CodeArray]:
@@ -203,8 +207,8 @@ def holdings_volatility(series: HoldingsReturns) -> HoldingsVolatility:
     window, least = np.array([*HORIZONS.values(), (WINDOW, LEAST_SQUARES)]).T
     for rows in tiles(slice(0, shape[0])):
         r = series.value[rows]
-        figures = [standard_deviation(r[:, -sessions:]) for sessions, _ in HORIZONS.values()]
-        for m, (figure, count) in enumerate([*figures, ewma(r[:, -WINDOW:])]):
+        figures = [*(deviation(r[:, -sessions:]) for sessions, _ in HORIZONS.values()), ewma(r[:, -WINDOW:])]
+        for m, (figure, count) in enumerate(figures):
             value[rows, m], n[rows, m] = np.sqrt(SESSIONS_PER_YEAR) * figure, count
     enough = n >= least
     reason = np.where(enough, NONE, Reason.INSUFFICIENT_HISTORY.code)
@@ -212,25 +216,29 @@ def holdings_volatility(series: HoldingsReturns) -> HoldingsVolatility:
     value[reason != NONE] = np.nan
     warnings = caveats(series, n < window)
     return HoldingsVolatility(
-        keys, value, n, window, reason, np.where(reason == NONE, warnings, 0).astype(np.int16), series.coverage
+        keys,
+        value,
+        n,
+        window,
+        reason,
+        np.where(reason == NONE, warnings, 0).astype(np.int16),
+        series.coverage,
     )
 
 
-def caveats(series: HoldingsReturns, partial: BoolArray) -> IntArray:
-    """Bits of Warning_ for each book: partial_coverage below 0.95, partial_history where `partial` (R, ...)."""
-    poor = (series.coverage < FULL_COVERAGE).reshape(-1, *[1] * (partial.ndim - 1))
-    history = np.where(partial, Warning_.PARTIAL_HISTORY.bit, 0)
-    return history | np.where(poor, Warning_.PARTIAL_COVERAGE.bit, 0)
+def caveats(series: HoldingsReturns, short: BoolArray) -> IntArray:
+    """Bits of Warning_: partial_coverage below 0.95, partial_history where `short`; (R, M) like it."""
+    poor = (series.coverage < FULL_COVERAGE)[:, None]
+    return short * np.int64(Warning_.PARTIAL_HISTORY.bit) | poor * np.int64(Warning_.PARTIAL_COVERAGE.bit)
 
 
-def standard_deviation(r: FloatArray) -> tuple[FloatArray, IntArray]:
+def deviation(r: FloatArray) -> tuple[FloatArray, IntArray]:
     """std(ddof=1) of each row over what is not NaN, and its count; NaN below two returns."""
     known = np.isfinite(r)
-    n = known.sum(axis=1)
-    filled = np.where(known, r, 0.0)
-    mean = filled.sum(axis=1) / np.maximum(n, 1)
-    apart = np.where(known, filled - mean[:, None], 0.0)
-    return np.sqrt((apart * apart).sum(axis=1) / np.where(n > 1, n - 1, np.nan)), n
+    n = np.count_nonzero(known, axis=1)
+    mean = np.where(known, r, 0.0).sum(axis=1) / np.maximum(n, 1)
+    apart = np.where(known, r - mean[:, None], 0.0)
+    return np.sqrt(np.einsum("ij,ij->i", apart, apart) / np.where(n > 1, n - 1, np.nan)), n
 
 
 def ewma(r: FloatArray) -> tuple[FloatArray, IntArray]:
@@ -240,7 +248,7 @@ def ewma(r: FloatArray) -> tuple[FloatArray, IntArray]:
     """
     known = np.isfinite(r)
     weight = 0.5 ** (np.arange(r.shape[1])[::-1] / HALF_LIFE)
-    squares = (np.where(known, r, 0.0) ** 2 * weight).sum(axis=1)
-    n = known.sum(axis=1)
-    weights = np.where(n > 0, (known * weight).sum(axis=1), np.nan)
-    return np.sqrt(squares / weights), n
+    filled = np.where(known, r, 0.0)
+    n = np.count_nonzero(known, axis=1)
+    weights = np.where(n > 0, np.where(known, weight, 0.0).sum(axis=1), np.nan)
+    return np.sqrt(np.einsum("ij,ij,j->i", filled, filled, weight) / weights), n
