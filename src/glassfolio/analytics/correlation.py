@@ -51,16 +51,16 @@ class Correlations:
         return np.triu_indices(len(self.value), 1)
 
 
-def correlate(returns: FloatArray, window: int = WINDOW, minimum: int = LEAST_PAIRS) -> Correlations:
-    """Pearson correlations over the last `window` rows, each pair on the sessions where both have a return.
+def correlate(returns: FloatArray, at: int, window: int = WINDOW, minimum: int = LEAST_PAIRS) -> Correlations:
+    """Pearson correlations over the `window` rows up to row `at`, each pair where both have a return.
 
-    returns: (T, U) simple returns up to the session that is meant, NaN where missing.
+    returns: (T, U) simple returns, NaN where missing.
     A pair with less than `minimum` common returns has no value, and a name with few returns changes no other
     pair, to the last bit. Nothing is clamped. If masks leave the complete matrix with an eigenvalue below
     -1e-10, it is repaired; only then do correlations depend on other names.
     Checked against pandas DataFrame.tail(90).corr(min_periods=60) to 1e-9.
     """
-    r = returns[-window:].T
+    r = np.ascontiguousarray(returns[max(at + 1 - window, 0) : at + 1].T)
     known = np.isfinite(r)
     own = np.maximum(known.sum(axis=1), 1)
     filled = np.where(known, r, 0.0)

@@ -113,7 +113,7 @@ def _samples(series: HoldingsReturns, x: FloatArray, window: int, rows: IntArray
             pairs = np.isfinite(y[tile[: len(sessions)]]) & present[sessions]
             yield _Sample(
                 rows[tile],
-                np.where(pairs[:, None, :], windows[sessions], 0.0),
+                np.where(pairs[:, None, :], np.ascontiguousarray(windows[sessions]), 0.0),
                 np.where(pairs, y[tile], 0.0),
                 pairs,
                 usable,
