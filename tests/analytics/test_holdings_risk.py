@@ -173,6 +173,29 @@ def test_an_underlying_needs_168_of_252_returns(known: int, taken: bool) -> None
     np.testing.assert_allclose(series.value[0, -1], returns[-1, :2] @ w)
 
 
+def test_a_name_is_in_from_the_session_on_which_it_has_enough_returns_and_out_when_they_run_dry() -> None:
+    """One listed at row 100 has 168 of 252 at row 267; one that ends at row 205 has them until row 289."""
+    returns, at = sample(3), np.arange(252, LAST + 1)
+    returns[:100, 1] = NAN
+    returns[206:, 2] = NAN
+    series = history(np.full((len(at), 3), 100.0), returns, at)
+    left_out = series.left_out.reshape(-1, 3)
+    assert not left_out[:, 0].any()
+    np.testing.assert_array_equal(left_out[:, 1], at < 267)
+    np.testing.assert_array_equal(left_out[:, 2], at > 289)
+
+
+def test_a_net_value_of_less_than_a_dollar_is_a_base() -> None:
+    assert volatility([0.5, 0.2], sample(2), nav=0.5)["holdings_vol_21"] > 0
+
+
+def test_a_table_of_exposures_keeps_what_is_held() -> None:
+    books = books_of(np.array([[0.0, 3.0], [0.0, 0.0], [-1.0, 2.0]]), np.ones(3), np.full(3, LAST))
+    np.testing.assert_array_equal(books.first, [0, 1, 1, 3])
+    np.testing.assert_array_equal(books.underlying, [1, 0, 1])
+    np.testing.assert_array_equal(books.exposure, [3, -1, 2])
+
+
 def test_sessions_with_a_hole_are_dropped_and_n_says_so() -> None:
     """A hole is no return of 0, and is not spread over the other names either."""
     returns = sample()

@@ -178,7 +178,7 @@ def diversify(correlations: Correlations, exposure: FloatArray) -> Diversificati
     common = Reason.NO_POSITIONS if gross == 0 else Reason.LOW_COVERAGE if poor else None
     if common is not None:
         return Diversification(np.nan, np.nan, np.nan, coverage, common, common, ())
-    matrix, w = correlations.value[np.ix_(kept, kept)], exposure[kept] / gross
+    matrix, w = correlations.value[np.ix_(kept, kept)], exposure[kept]
     others = 1.0 - np.eye(len(w))
     among = float(np.abs(w) @ others @ np.abs(w))
     average = float(w @ (matrix * others) @ w) / among if among > 0 else np.nan
