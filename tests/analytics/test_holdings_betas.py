@@ -93,7 +93,7 @@ def test_residuals_that_cancel_leave_no_error() -> None:
     assert fit_holdings(series_of(returns, alone), RISK, factors, every(factors)).stderr[-1, 0] > 0.1
 
 
-@pytest.mark.parametrize(("noise", "exact"), [(0.9e-3, True), (1.1e-3, False)])
+@pytest.mark.parametrize(("noise", "exact"), [(0.998e-3, True), (1.002e-3, False)])
 def test_an_error_below_the_limit_of_an_exact_fit_is_zero(noise: float, exact: bool) -> None:
     """1 - R² of at most 1e-6."""
     _, factors = sample()
@@ -163,15 +163,29 @@ def test_the_risk_model_needs_120_of_180_pairs(n: int, enough: bool) -> None:
     assert found.r2_reason[-1] == expected
 
 
-@pytest.mark.parametrize(("apart", "fits"), [(0.0, False), (0.8e-5, False), (1.3e-5, True)])
-def test_collinear_factors_have_no_fit(apart: float, fits: bool) -> None:
+@pytest.mark.parametrize(("kept", "fits"), [(0.0, False), (0.996e-10, False), (1.004e-10, True)])
+def test_collinear_factors_have_no_fit(kept: float, fits: bool) -> None:
     """Singular where a factor keeps at most 1e-10 of its variance beside the others."""
     returns, factors = sample()
-    factors = np.column_stack([factors[:, 0], factors[:, 0] + apart * factors[:, 2]])
+    window = slice(SESSIONS - 180, None)
+    f, e = (factors[:, k] - factors[window, k].mean() for k in (0, 2))
+    e -= f * (f[window] @ e[window]) / (f[window] @ f[window])
+    size = np.sqrt(kept * (f[window] @ f[window]) / (e[window] @ e[window]))
+    factors = np.column_stack([f, f + size * e])
     found = fit_holdings(series_of(returns), RISK, factors, every(factors))
+    assert np.isfinite(found.value[-1]).all() == fits
+    np.testing.assert_array_equal(found.reason[-1], NONE if fits else Reason.SINGULAR.code)
+    assert found.r2_reason[-1] == (NONE if fits else Reason.SINGULAR.code)
+
+
+@pytest.mark.parametrize(("n", "fits"), [(4, False), (5, True)])
+def test_a_regression_keeps_a_degree_of_freedom(n: int, fits: bool) -> None:
+    """Three slopes and an intercept from four pairs leave nothing to judge an error by."""
+    returns, factors = sample()
+    model = replace(RISK, window=n, minimum=4)
+    found = fit_holdings(series_of(returns), model, factors, every(factors))
     assert np.isfinite(found.value).all() == fits
     np.testing.assert_array_equal(found.reason, NONE if fits else Reason.SINGULAR.code)
-    np.testing.assert_array_equal(found.r2_reason, NONE if fits else Reason.SINGULAR.code)
 
 
 def test_holdings_that_do_not_move_have_beta_zero_and_no_share() -> None:

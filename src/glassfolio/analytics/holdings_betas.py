@@ -102,7 +102,7 @@ def _samples(series: HoldingsReturns, x: FloatArray, window: int, rows: IntArray
     windows = sliding_window_view(np.ascontiguousarray(x.T), window, axis=1).swapaxes(0, 1)
     present = sliding_window_view(np.isfinite(x.sum(axis=1)), window)
     y, at = series.value[rows][:, -window:], series.books.at[rows]
-    whole = (np.isfinite(y) == present[at]).all(axis=1)
+    whole = (np.isfinite(y) | ~present[at]).all(axis=1)
     for part in (np.flatnonzero(whole), np.flatnonzero(~whole)):
         for start in range(0, len(part), _TILE):
             tile = part[start : start + _TILE]
