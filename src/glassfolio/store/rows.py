@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -57,7 +58,7 @@ _DOCUMENT = (
 )
 
 
-# Built once: putting the statement together takes longer than the database needs to answer it.
+# The statements of a status request are built once: putting one together takes longer than its answer.
 _SHOWN = (
     sa.select(*_DOCUMENT)
     .select_from(
@@ -181,20 +182,26 @@ def without_worker(connection: sa.Connection, lease: float, epoch: str) -> list[
     return [(row.id, row.fence, row.worker) for row in connection.execute(query)]
 
 
+_WAITING_BEFORE = sa.select(sa.func.count()).where(
+    run.c.owner_id == sa.bindparam("owner_id"),
+    run.c.state == RunState.QUEUED.value,
+    run.c.started_at < sa.bindparam("started_at"),
+)
+
+
 def waiting_before(connection: sa.Connection, owner_id: str, started_at: datetime) -> int:
     """How many of the owner's own runs wait that were started earlier."""
-    query = sa.select(sa.func.count()).where(
-        run.c.owner_id == owner_id,
-        run.c.state == RunState.QUEUED.value,
-        run.c.started_at < started_at,
-    )
-    return connection.execute(query).scalar_one()
+    return connection.execute(_WAITING_BEFORE, {"owner_id": owner_id, "started_at": started_at}).scalar_one()
+
+
+@cache
+def _workers_alive(epoch: str) -> sa.Select[int]:
+    return sa.select(sa.func.count()).where(worker.c.beat >= sa.literal_column(epoch) - sa.bindparam("lease"))
 
 
 def workers_alive(connection: sa.Connection, lease: float, epoch: str) -> int:
     """How many workers have beaten within the last `lease` seconds."""
-    query = sa.select(sa.func.count()).where(worker.c.beat >= sa.literal_column(epoch) - lease)
-    return connection.execute(query).scalar_one()
+    return connection.execute(_workers_alive(epoch), {"lease": lease}).scalar_one()
 
 
 def outcome_count(connection: sa.Connection, run_id: str, attempt: int) -> int:
