@@ -96,17 +96,17 @@ def correlate(returns: FloatArray, at: int, window: int = WINDOW, minimum: int =
 def _pair_sums(values: FloatArray, known: FloatArray) -> tuple[FloatArray, ...]:
     """For every pair i, j over common sessions: their count, the sums of i and of its squares, the products.
 
-    Products of blocks of one fixed shape, so that a pair has the same bits whichever names stand beside it.
+    Products of tiles of one fixed shape, so that a pair has the same bits whichever names stand beside it.
     """
     count, window = values.shape
-    blocks = -(-count // _TILE)
-    padded = np.zeros((3, blocks * _TILE, window))
+    tiles = -(-count // _TILE)
+    padded = np.zeros((3, tiles * _TILE, window))
     padded[:, :count] = known, values, values * values
-    left = padded.reshape(3, blocks, 1, _TILE, window)
-    right = np.ascontiguousarray(left[:2].reshape(2, 1, blocks, _TILE, window).swapaxes(3, 4))
+    left = padded.reshape(3, tiles, 1, _TILE, window)
+    right = np.ascontiguousarray(left[:2].reshape(2, 1, tiles, _TILE, window).swapaxes(3, 4))
 
     def multiply(a: int, b: int) -> FloatArray:
-        product: FloatArray = (left[a] @ right[b]).swapaxes(1, 2).reshape(2 * (blocks * _TILE,))
+        product: FloatArray = (left[a] @ right[b]).swapaxes(1, 2).reshape(2 * (tiles * _TILE,))
         return product[:count, :count]
 
     return multiply(0, 0), multiply(1, 0), multiply(2, 0), multiply(1, 1)

@@ -23,7 +23,7 @@ HALF_LIFE, LEAST_SQUARES = 21, 63
 HORIZONS = {"holdings_vol_21": (21, 14), "holdings_vol_63": (63, 42), "holdings_vol_252": (252, 168)}
 FORECAST = "holdings_vol_forecast"
 Each = Callable[[Callable[[slice], None], Iterable[slice]], Iterable[None]]
-# Sessions whose windows are cut from one block of returns; books whose series stay in the cache.
+# Sessions whose windows are cut from one strip of returns; books whose series stay in the cache.
 _SPAN, _TILE = 32, 128
 
 
@@ -105,12 +105,12 @@ def holdings_returns(
     longest = max(window, WINDOW)
     for span in _spans(books.at):
         low, high = int(books.at[span][0]), int(books.at[span][-1])
-        block = _transposed(returns, low - longest + 1, high + 1)
-        listed = _listed(block, high - low + 1)
+        strip = _transposed(returns, low - longest + 1, high + 1)
+        listed = _listed(strip, high - low + 1)
         entries, book = books.entries(span)
         left_out[entries] = ~listed[books.underlying[entries], books.at[book] - low]
         begin = books.at + (longest - window - low)
-        list(each(partial(_weigh, value, books, left_out, block, begin), tiles(span)))
+        list(each(partial(_weigh, value, books, left_out, strip, begin), tiles(span)))
     coverage, reason = _cover(books, left_out)
     value[reason != NONE] = np.nan
     return HoldingsReturns(books, value, coverage, left_out, reason)
@@ -131,16 +131,16 @@ def tiles(rows: slice) -> Iterator[slice]:
 
 def _transposed(returns: FloatArray, start: int, stop: int) -> FloatArray:
     """Rows `start` to `stop` of the grid as (U, stop - start); NaN before its first row."""
-    block, missing = np.empty((returns.shape[1], stop - start)), max(-start, 0)
-    block[:, :missing] = np.nan
-    block[:, missing:] = returns[max(start, 0) : stop].T
-    return block
+    strip, missing = np.empty((returns.shape[1], stop - start)), max(-start, 0)
+    strip[:, :missing] = np.nan
+    strip[:, missing:] = returns[max(start, 0) : stop].T
+    return strip
 
 
-def _listed(block: FloatArray, sessions: int) -> BoolArray:
+def _listed(strip: FloatArray, sessions: int) -> BoolArray:
     """Whether each underlying has enough returns in the 252 rows up to each of the last `sessions`."""
-    known = np.isfinite(block[:, 1 - sessions - WINDOW :])
-    count = np.empty((len(block), sessions), dtype=np.int64)
+    known = np.isfinite(strip[:, 1 - sessions - WINDOW :])
+    count = np.empty((len(strip), sessions), dtype=np.int64)
     count[:, 0] = np.count_nonzero(known[:, :WINDOW], axis=1)
     count[:, 1:] = known[:, WINDOW:].astype(np.int64) - known[:, : sessions - 1]
     listed: BoolArray = np.cumsum(count, axis=1) >= LEAST_RETURNS
@@ -148,9 +148,9 @@ def _listed(block: FloatArray, sessions: int) -> BoolArray:
 
 
 def _weigh(
-    value: FloatArray, books: Books, left_out: BoolArray, block: FloatArray, begin: IntArray, rows: slice
+    value: FloatArray, books: Books, left_out: BoolArray, strip: FloatArray, begin: IntArray, rows: slice
 ) -> None:
-    """Fill in the weighted returns of some books, each from its own column `begin` of the block on.
+    """Fill in the weighted returns of some books, each from its own column `begin` of the strip on.
 
     What is left out is no entry of the product, so that its missing returns do not spread.
     """
@@ -159,7 +159,7 @@ def _weigh(
     book, underlying = book[taken], books.underlying[entries][taken]
     weight = books.exposure[entries][taken] / np.where(books.nav > 0, books.nav, np.nan)[book]
     starts = np.searchsorted(book, np.arange(rows.start, rows.stop + 1))
-    moves = csr_array((weight, underlying, starts), shape=(rows.stop - rows.start, len(block))) @ block
+    moves = csr_array((weight, underlying, starts), shape=(rows.stop - rows.start, len(strip))) @ strip
     windows = sliding_window_view(moves, value.shape[1], axis=1)
     value[rows] = windows[np.arange(len(moves)), begin[rows]]
 
