@@ -29,6 +29,7 @@ RETURNS_BACK = YEAR + MONTH - 2
 HALF_LIFE = 21
 FORECAST_MINIMUM = 63
 RISING, FALLING = 1.30, 0.68
+_ROUNDING = 1e-12
 
 
 def least(window: int) -> int:
@@ -120,7 +121,8 @@ def percentile(volatility: FloatArray, rows: int) -> tuple[FloatArray, FloatArra
     volatility: (rows + 251, S), NaN where missing. NaN where today's is, or fewer than 168 are there.
     Checked against scipy.stats.percentileofscore(kind='weak') / 100.
     """
-    today = volatility[-rows:]
+    # Windows that differ by a hole only have the same volatility, but for rounding.
+    today = volatility[-rows:] * (1 + _ROUNDING)
     below = np.zeros(today.shape, dtype=np.uint8)
     is_below = np.empty(today.shape, dtype=np.bool_)
     for age in range(YEAR):
