@@ -44,8 +44,8 @@ def test_the_same_day_of_an_earlier_month_on_every_session(sessions: DateArray, 
 
 
 def test_month_and_year_begin_from_the_last_session_before_on_every_session(sessions: DateArray) -> None:
-    """Pitfall: 1 January is never a session (YTD null on 100 % of dates), and the first session inside a month
-    loses its own return.
+    """Pitfall: 1 January is never a session (YTD null on 100 % of dates), and a month counted from its own
+    first session loses that session's return.
     """
     years = (sessions >= np.datetime64("2013-12-01")) & (sessions <= np.datetime64("2026-12-31"))
     days = sessions[years]

@@ -1,4 +1,4 @@
-"""Realised and forecast volatility, percentile and trend, against pandas, empyrical, scipy, arch, statsmodels."""
+"""Realised and forecast volatility, percentile and trend, against libraries and simulated truth."""
 
 import empyrical
 import numpy as np

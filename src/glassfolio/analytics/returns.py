@@ -1,6 +1,6 @@
 """From closes, splits and dividends to returns and to prices that can be used for valuation.
 
-A close that is not a positive number counts as missing. Knows nothing of symbols, dates or where the closes
+A close that is not a number between 1e-9 and 1e12 counts as missing. Knows nothing of symbols, dates or where the closes
 come from.
 """
 
@@ -9,6 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from glassfolio.model.market import BoolArray, FloatArray, IntArray
+
+
+LEAST_CLOSE, GREATEST_CLOSE = 1e-9, 1e12
 
 
 @dataclass(frozen=True)
@@ -25,8 +28,8 @@ class Carried:
 
 
 def usable(close: FloatArray) -> BoolArray:
-    """Whether a close is one: a finite number above 0."""
-    return (close > 0) & (close < np.inf)
+    """Whether a close is one: a number that money can have, so that no ratio of two overflows."""
+    return (close >= LEAST_CLOSE) & (close <= GREATEST_CLOSE)
 
 
 def simple_returns(close: FloatArray, split: FloatArray, dividend: FloatArray) -> FloatArray:
@@ -34,18 +37,15 @@ def simple_returns(close: FloatArray, split: FloatArray, dividend: FloatArray) -
 
     close, split, dividend: (T, S); close is NaN where there is none, split 1, dividend 0 (USD per share
     after the split).
-    Returns (T, S), fractions, NaN unless the closes of both t and t - 1 exist; the first row is NaN. Never
-    inf. Checked against pandas pct_change(fill_method=None).
+    Returns (T, S), fractions, NaN unless the closes of both t and t - 1 exist; the first row is NaN. Checked against pandas pct_change(fill_method=None).
     """
     known = usable(close)
     price = close if known.all() else np.where(known, close, np.nan)
     returns = np.full_like(price, np.nan)
-    with np.errstate(over="ignore"):
-        np.add(price[1:], dividend[1:], out=returns[1:])
-        returns[1:] *= split[1:]
-        returns[1:] /= price[:-1]
-        returns[1:] -= 1
-    returns[np.isinf(returns)] = np.nan
+    np.add(price[1:], dividend[1:], out=returns[1:])
+    returns[1:] *= split[1:]
+    returns[1:] /= price[:-1]
+    returns[1:] -= 1
     return returns
 
 
