@@ -10,7 +10,6 @@ import numpy as np
 
 from glassfolio.model.market import BoolArray, FloatArray, IntArray
 
-
 LEAST_CLOSE, GREATEST_CLOSE = 1e-9, 1e12
 
 

@@ -220,7 +220,7 @@ def _period_returns(tile: _Tile, index: Index, grid: _Grid) -> None:
         value[reason != NONE] = np.nan
         n = (rows - inside)[:, None] if count is None else count[rows] - count[inside]
         tile.table.value[m][:, tile.columns] = value
-        tile.table.n[m][:, tile.columns] = np.where(base[:, None] >= 0, n, 0)
+        tile.table.n[m][:, tile.columns] = np.where(stale >= 0, n, 0)
 
 
 def _drawdowns(tile: _Tile, prices: _Prices, grid: _Grid) -> None:
