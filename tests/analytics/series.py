@@ -1,7 +1,10 @@
 """Series of closes and returns for the tests of metrics, and how a table of them is read."""
 
+from typing import Any, TypeVar, cast
+
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from glassfolio.analytics.symbols import MetricTable, symbol_metrics
 from glassfolio.model.market import DateArray, FloatArray, IntArray
@@ -9,6 +12,7 @@ from glassfolio.model.results import NONE, REASONS, warnings_of
 from tests.analytics.books import panel
 
 NAN = float("nan")
+Array = TypeVar("Array", bound=NDArray[Any])
 
 
 def walk(sessions: int, symbols: int, seed: int = 0, scale: float = 0.02) -> FloatArray:
@@ -35,12 +39,14 @@ def table_of(close: FloatArray, start: int = 0, days: DateArray | None = None) -
 
 def column(table: MetricTable, key: str) -> FloatArray:
     """(D, S) values of one metric."""
-    return table.value[table.keys.index(key)]
+    value: FloatArray = table.value[table.keys.index(key)]
+    return value
 
 
 def counted(table: MetricTable, key: str) -> IntArray:
     """(D, S) n of one metric."""
-    return table.n[table.keys.index(key)].astype(np.int64)
+    n: IntArray = table.n[table.keys.index(key)].astype(np.int64)
+    return n
 
 
 def reasons(table: MetricTable, key: str, symbol: int = 0) -> list[str | None]:
@@ -65,8 +71,8 @@ def assert_same_table(left: MetricTable, right: MetricTable) -> None:
 def cut(table: MetricTable, rows: slice, symbols: list[int] | slice = slice(None)) -> MetricTable:
     """Some sessions and symbols of a table."""
 
-    def part(array: FloatArray) -> FloatArray:
-        return array[..., rows, :][..., symbols]
+    def part(array: Array) -> Array:
+        return cast(Array, array[..., rows, :][..., symbols])
 
     return MetricTable(
         table.keys,

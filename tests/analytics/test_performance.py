@@ -48,7 +48,7 @@ class TestTimeWeighted:
         assert np.isnan(figures["twr_annual"].value[250]).all()
 
     def test_each_period_compounds_from_its_base_on(self) -> None:
-        """twr_1d, twr_mtd, twr_1m, twr_3m, twr_ytd, twr_1y: the base of §3.1, the opening session included."""
+        """twr_1d, twr_mtd, twr_1m, twr_3m, twr_ytd, twr_1y: the base may be the opening session."""
         daily = random_daily()
         figures, bases = time_weighted(daily), base_sessions(daily.sessions)
         index = np.vstack([np.ones((1, 3)), np.cumprod(1 + daily.returns, axis=0)])
@@ -208,6 +208,16 @@ def solve(opening: float, flows: list[float], closing: float, days: DateArray) -
     return xirr(np.array([opening]), np.array(flows)[:, None], np.array([closing]), days)
 
 
+def rate_of(dates: list[date], amounts: list[float]) -> float:
+    rate = pyxirr.xirr(dates, amounts)
+    assert rate is not None
+    return float(rate)
+
+
+def present_value(rate: float, amounts: FloatArray, years: FloatArray) -> float:
+    return float(np.sum(amounts * (1 + rate) ** -years))
+
+
 def span(*days: str) -> DateArray:
     return np.array(days, dtype="datetime64[D]")
 
@@ -233,11 +243,9 @@ class TestMoneyWeighted:
             amounts = [-opening[p], *-flows[:, p]]
             amounts[-1] += closing[p]
             dates = [day.item() for day in days]
-            truth = pyxirr.xirr(dates, amounts)
+            truth = rate_of(dates, amounts)
             years = np.array([(day - dates[0]).days / 365 for day in dates])
-            root = brentq(
-                lambda x: float(np.sum(np.array(amounts) * (1 + x) ** -years)), -0.99, 50, xtol=1e-14
-            )
+            root = brentq(present_value, -0.99, 50, (np.array(amounts), years), xtol=1e-14)
             np.testing.assert_allclose(found.annual[p], truth, rtol=1e-8, atol=1e-10)
             np.testing.assert_allclose(found.annual[p], root, rtol=1e-8, atol=1e-10)
             length = (dates[-1] - dates[0]).days
@@ -282,12 +290,12 @@ class TestMoneyWeighted:
         found = solve(100.0, [-150.0, 0.0], -10.0 + 20.0, days)
         assert found.annual_reason[0] == NONE
         amounts = [-100.0, 150.0, 10.0]
-        np.testing.assert_allclose(found.annual[0], pyxirr.xirr([d.item() for d in days], amounts), rtol=1e-8)
+        np.testing.assert_allclose(found.annual[0], rate_of([d.item() for d in days], amounts), rtol=1e-8)
         back = solve(
             100.0, [300.0, -600.0, 100.0], 350.0, span("2020-01-01", "2020-07-01", "2021-01-01", "2021-12-31")
         )
         dates = [date(2020, 1, 1), date(2020, 7, 1), date(2021, 1, 1), date(2021, 12, 31)]
-        truth = pyxirr.xirr(dates, [-100.0, -300.0, 600.0, 250.0])
+        truth = rate_of(dates, [-100.0, -300.0, 600.0, 250.0])
         np.testing.assert_allclose(back.annual[0], truth, rtol=1e-8)
 
     def test_portfolios_do_not_depend_on_each_other(self) -> None:

@@ -80,19 +80,21 @@ def test_known_bases(sessions: DateArray, day: str, name: str, base: str) -> Non
     assert str(sessions[base_sessions(sessions)[name][row]]) == base
 
 
+def reference(day: pd.Timestamp, name: str) -> pd.Timestamp:
+    """The day a period is counted from, by pandas."""
+    if name in OFFSETS:
+        return day - OFFSETS[name]
+    first = {"1d": day, "mtd": day.replace(day=1), "ytd": day.replace(month=1, day=1)}[name]
+    return first - pd.Timedelta(1, "D")
+
+
 @pytest.mark.parametrize("name", PERIODS)
 def test_period_returns_match_pandas_asof(sessions: DateArray, name: str) -> None:
     days = sessions[(sessions >= np.datetime64("2020-01-01"))][:420]
     close = walk(420, 2)
     series = pd.Series(close[:, 1], index=pd.DatetimeIndex(days))
     got = column(table_of(close, 300, days), f"return_{name}")[:, 1]
-    begins = {
-        "1d": lambda day: day - pd.Timedelta(1, "D"),
-        "mtd": lambda day: day.to_period("M").start_time - pd.Timedelta(1, "D"),
-        "ytd": lambda day: day.to_period("Y").start_time - pd.Timedelta(1, "D"),
-    }
-    reference = begins.get(name, lambda day: day - OFFSETS[name])
-    expected = [series[day] / series.asof(reference(day)) - 1 for day in series.index[300:]]
+    expected = [series[day] / series.asof(reference(day, name)) - 1 for day in series.index[300:]]
     np.testing.assert_allclose(got, expected, rtol=1e-9, atol=1e-12)
 
 

@@ -94,7 +94,8 @@ def test_a_price_that_does_not_move_has_no_ratio(rate: float) -> None:
 
 
 def test_a_price_that_only_rises_has_no_sortino_ratio() -> None:
-    close = 100 * np.cumprod(np.where(np.arange(300) % 2, 1.01, 1.0))[:, None]
+    steps = np.where(np.arange(300) % 2, 1.01, 1.0)
+    close = np.multiply(100.0, np.cumprod(steps), dtype=np.float64)[:, None]
     table = symbol_metrics(panel(close), 299)
     assert reasons(table, "sortino") == ["zero_variance"]
     assert reasons(table, "sharpe") == [None]

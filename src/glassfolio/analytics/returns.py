@@ -1,7 +1,7 @@
 """From closes, splits and dividends to returns and to prices that can be used for valuation.
 
-A close that is not a number between 1e-9 and 1e12 counts as missing. Knows nothing of symbols, dates or where the closes
-come from.
+A close that is not a number between 1e-9 and 1e12 counts as missing. Knows nothing of symbols, dates or
+where the closes come from.
 """
 
 from dataclasses import dataclass
@@ -36,7 +36,8 @@ def simple_returns(close: FloatArray, split: FloatArray, dividend: FloatArray) -
 
     close, split, dividend: (T, S); close is NaN where there is none, split 1, dividend 0 (USD per share
     after the split).
-    Returns (T, S), fractions, NaN unless the closes of both t and t - 1 exist; the first row is NaN. Checked against pandas pct_change(fill_method=None).
+    Returns (T, S), fractions, NaN unless the closes of both t and t - 1 exist; the first row is NaN.
+    Checked against pandas pct_change(fill_method=None).
     """
     known = usable(close)
     price = close if known.all() else np.where(known, close, np.nan)
