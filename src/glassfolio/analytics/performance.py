@@ -62,8 +62,9 @@ class Daily:
     @property
     def ended(self) -> BoolArray:
         """(D, P) whether the chain of returns has ended by then: NAV was not above 0, or all was lost."""
-        lost: BoolArray = self.holds(Reason.NONPOSITIVE_NAV) | (self.returns <= -1)
-        return np.logical_or.accumulate(lost, axis=0).astype(np.bool_)
+        lost = self.holds(Reason.NONPOSITIVE_NAV) | (self.returns <= -1)
+        ended: BoolArray = np.logical_or.accumulate(lost, axis=0)
+        return ended
 
 
 def performance(daily: Daily, risk_free: FloatArray | float = 0.0) -> Mapping[str, Figure]:
