@@ -5,7 +5,7 @@ import platform
 from rich.console import Console
 from rich.table import Table
 
-from bench import bench_kernels, bench_service, bench_start
+from bench import bench_kernels, bench_metrics, bench_service, bench_start
 
 COLUMNS = ("figure", "measured", "spread", "target", "peer", "peer measured", "ratio")
 
@@ -20,6 +20,7 @@ def main() -> None:
             table.add_row(*figure.cells())
         console.print(table)
     bench_kernels.main()
+    bench_metrics.main()
 
 
 if __name__ == "__main__":

@@ -11,13 +11,13 @@ import numpy as np
 
 from glassfolio.analytics.trailing import MONTH, add, fold
 from glassfolio.analytics.volatility import SESSIONS_PER_YEAR
-from glassfolio.model.market import FloatArray, IntArray
+from glassfolio.model.market import FloatArray
 
 RETURNS = 1000
 WEEK, LONG = 5, 22
 QUIETEST = 0.05  # of the mean variance: no row weighs more than one as quiet as this
 LOWEST = 0.02  # of the mean variance: no forecast is below
-_COLUMNS = 64
+_WINDOWS = 128
 _REGRESSORS = 4
 
 
@@ -30,32 +30,22 @@ def har(returns: FloatArray, rows: int) -> FloatArray:
     forecast is at least 0.02 mean(x). Checked against scipy.optimize.nnls to 1e-8.
     """
     result = np.full((rows, returns.shape[1]), np.nan)
+    gaps = np.cumsum(np.isnan(returns), axis=0, dtype=np.int64)
+    before = np.concatenate([np.zeros((1, returns.shape[1]), dtype=np.int64), gaps])
     first = max(len(returns) - rows, RETURNS - 1)
-    if first >= len(returns):
-        return result
-    observed = np.isfinite(returns)
-    gaps = np.cumsum(~observed, axis=0, dtype=np.int64)
-    for row in range(first, len(returns)):
-        window = slice(row - RETURNS + 1, row + 1)
-        before = gaps[row - RETURNS] if row >= RETURNS else 0
-        whole = np.flatnonzero(gaps[row] == before)
-        for at in range(0, len(whole), _COLUMNS):
-            columns = whole[at : at + _COLUMNS]
-            result[row - len(returns) + rows, columns] = _forecast(_tile(returns[window], columns))[
-                : len(columns)
-            ]
+    starts = np.arange(first - RETURNS + 1, max(len(returns) - RETURNS + 1, 0))
+    start, column = np.nonzero(gaps[starts + RETURNS - 1] == before[starts])
+    for at in range(0, len(start), _WINDOWS):
+        begin, where = starts[start[at : at + _WINDOWS]], column[at : at + _WINDOWS]
+        # Always as many windows, so that sums run in the same order for any number of symbols.
+        windows = np.zeros((RETURNS, _WINDOWS))
+        windows[:, : len(begin)] = returns[begin + np.arange(RETURNS)[:, None], where]
+        result[begin + RETURNS - 1 - len(returns) + rows, where] = _forecast(windows)[: len(begin)]
     return result
 
 
-def _tile(returns: FloatArray, columns: IntArray) -> FloatArray:
-    """Always as many columns, so that sums run in the same order for any number of symbols."""
-    tile = np.zeros((len(returns), _COLUMNS))
-    tile[:, : len(columns)] = returns[:, columns]
-    return tile
-
-
 def _forecast(returns: FloatArray) -> FloatArray:
-    """The forecast at the last of 1,000 rows; (S,)."""
+    """The forecast at the last of 1,000 rows of S series; (S,)."""
     x = returns * returns
     mean = x.sum(axis=0) / RETURNS
     week, month = fold(x, WEEK, 1, add) / WEEK, fold(x, LONG, 1, add) / LONG
@@ -90,7 +80,10 @@ def nonnegative(regressors: FloatArray, target: FloatArray) -> FloatArray:
     scale = np.sqrt((regressors * regressors).sum(axis=1))
     scale[scale == 0] = 1.0
     x = regressors / scale[:, None]
-    gram = np.array([[(x[i] * x[j]).sum(axis=0) for j in range(k)] for i in range(k)]).transpose(2, 0, 1)
+    gram = np.empty((x.shape[2], k, k))
+    for i in range(k):
+        for j in range(i, k):
+            gram[:, i, j] = gram[:, j, i] = (x[i] * x[j]).sum(axis=0)
     along = np.array([(x[i] * target).sum(axis=0) for i in range(k)]).T
     best, explained = np.zeros_like(along), np.zeros(len(along))
     for size in range(1, k + 1):

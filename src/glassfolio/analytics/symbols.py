@@ -207,20 +207,22 @@ class _Tile:
 def _period_returns(tile: _Tile, index: Index, grid: _Grid) -> None:
     rows = np.arange(SESSIONS_BACK, len(index.known))
     both = index.known[1:] & index.known[:-1]
-    count = np.concatenate([[[0] * both.shape[1]], np.cumsum(both, axis=0)]) if not both.all() else None
+    count = None if both.all() else np.concatenate([[[0] * both.shape[1]], np.cumsum(both, axis=0)])
     for name, base in grid.bases.items():
-        inside = np.maximum(base, 0)
-        stale = np.where(base[:, None] >= 0, index.stale[inside], -1)
         m = tile.table.keys.index(f"return_{name}")
+        inside = np.maximum(base, 0)
         value = index.change(inside, rows)
-        reason = tile.table.reason[m][:, tile.columns]
-        reason[stale > OLDEST_BASE] = Reason.STALE_BASE.code
-        reason[stale < 0] = Reason.INSUFFICIENT_HISTORY.code
-        reason[~tile.known] = Reason.NO_PRICE.code
-        value[reason != NONE] = np.nan
         n = (rows - inside)[:, None] if count is None else count[rows] - count[inside]
+        if count is not None or (base < 0).any():
+            stale = np.where(base[:, None] >= 0, index.stale[inside], -1)
+            reason = tile.table.reason[m][:, tile.columns]
+            reason[stale > OLDEST_BASE] = Reason.STALE_BASE.code
+            reason[stale < 0] = Reason.INSUFFICIENT_HISTORY.code
+            reason[~tile.known] = Reason.NO_PRICE.code
+            value[reason != NONE] = np.nan
+            n = np.where(stale >= 0, n, 0)
         tile.table.value[m][:, tile.columns] = value
-        tile.table.n[m][:, tile.columns] = np.where(stale >= 0, n, 0)
+        tile.table.n[m][:, tile.columns] = n
 
 
 def _drawdowns(tile: _Tile, prices: _Prices, grid: _Grid) -> None:
