@@ -57,7 +57,8 @@ class Daily:
 
     def holds(self, why: Reason) -> BoolArray:
         """(D, P) whether a return is missing for that reason."""
-        return np.isnan(self.returns) & (self.reason == why.code)
+        missing: BoolArray = np.isnan(self.returns) & (self.reason == why.code)
+        return missing
 
     @property
     def ended(self) -> BoolArray:

@@ -85,7 +85,9 @@ def sum_of_squares(squares: FloatArray, total: FloatArray, n: FloatArray) -> Flo
     NaN where n is 0.
     """
     spread = squares - total * total / n
-    spread *= spread > _ROUNDING * squares
+    rounding = spread <= _ROUNDING * squares
+    if rounding.any():
+        spread[rounding] = 0.0
     return spread
 
 
