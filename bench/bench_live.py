@@ -52,7 +52,7 @@ def multiply(database: Path, count: int) -> list[tuple[str, str]]:
         for number in range(count):
             user, portfolio, run = (str(uuid4()) for _ in range(3))
             subject = f"owner-{number}"
-            own = {
+            own: dict[str, dict[str, object]] = {
                 "app_user": {"id": user, "subject": subject},
                 "portfolio": {"id": portfolio, "owner_id": user, "shown_run": run},
                 "run": {

@@ -24,8 +24,9 @@ class Tally:
         self.counting = False
 
 
-async def listen(host: str, port: int, path: str, token: str, tally: Tally, gate: asyncio.Semaphore) -> None:
+async def listen(host: str, port: int, line: str, tally: Tally, gate: asyncio.Semaphore) -> None:
     """Open one stream and note when its events come."""
+    path, token = line.split(" ")
     async with gate:
         reader, writer = await asyncio.open_connection(host, port, limit=2**20)
         request = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n\r\n"
@@ -49,7 +50,7 @@ async def listen(host: str, port: int, path: str, token: str, tally: Tally, gate
 async def main(host: str, port: int, seconds: float, lines: list[str]) -> None:
     """Listen for a while."""
     tally, gate = Tally(), asyncio.Semaphore(AT_ONCE)
-    tasks = [asyncio.create_task(listen(host, port, *line.split(" "), tally, gate)) for line in lines]
+    tasks = [asyncio.create_task(listen(host, port, line, tally, gate)) for line in lines]
     while tally.opened < len(lines):
         for task in tasks:
             if task.done():

@@ -13,7 +13,7 @@ import numpy as np
 
 from glassfolio.analytics.bonds import price_change
 from glassfolio.analytics.factors import FactorSet, Member, Role, factor_returns
-from glassfolio.analytics.returns import growth
+from glassfolio.analytics.index import total_return_index
 from glassfolio.analytics.scenarios import MARKET, SCENARIOS, Replay, Scenario
 from glassfolio.model.market import BoolArray, FloatArray, Panel
 from glassfolio.model.results import Reason
@@ -114,8 +114,9 @@ def replay_returns(members: Sequence[Member], panel: Panel, replay: Replay) -> F
             return np.nan
         own = slice(panel.column(series), panel.column(series) + 1)
         ends = panel.close[[start, end], own]
-        factors = growth(panel.close[:, own], panel.split[:, own], panel.dividend[:, own])
-        return float(np.prod(factors[start + 1 : end + 1])) - 1 if np.isfinite(ends).all() else np.nan
+        index = total_return_index(panel.close[:, own], panel.split[:, own], panel.dividend[:, own])
+        change = index.change(np.array([start]), np.array([end]))
+        return float(change[0, 0]) if np.isfinite(ends).all() else np.nan
 
     return np.array(
         [
