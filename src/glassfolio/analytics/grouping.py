@@ -3,12 +3,12 @@
 A sum runs over its rows one after the other, so its last bits hang on them and their order alone.
 """
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from scipy.sparse import csr_array
 
-from glassfolio.model.market import IntArray
+from glassfolio.model.market import FloatArray, IntArray
 
 
 def adder(group: IntArray, count: int) -> Any:
@@ -16,6 +16,11 @@ def adder(group: IntArray, count: int) -> Any:
     order = np.argsort(group, kind="stable")
     begins = np.concatenate([[0], np.cumsum(np.bincount(group, minlength=count))])
     return csr_array((np.ones(len(group)), order, begins), shape=(count, len(group)))
+
+
+def totals(place: IntArray, amount: FloatArray, count: int) -> FloatArray:
+    """(count,) sums of the amounts at each place."""
+    return cast(FloatArray, np.bincount(place, weights=amount, minlength=count))
 
 
 def by_first(keys: IntArray) -> tuple[IntArray, IntArray]:

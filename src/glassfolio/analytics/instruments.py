@@ -61,7 +61,7 @@ class Instruments:
             raise ValueError("an underlying is not a column of Instruments")
 
     def __len__(self) -> int:
-        return self.close.shape[1]
+        return len(self.kind)
 
     @property
     def sessions(self) -> int:
@@ -157,7 +157,7 @@ class Paths:
 
 def trace(instruments: Instruments) -> Paths:
     """The paths of all instruments, computed once for all lots."""
-    shares = np.cumprod(instruments.split.T, axis=1)
+    shares = np.multiply.accumulate(instruments.split.T, axis=1)
     price, last = _carry(np.ascontiguousarray(instruments.close.T) * shares)
     exposure = price
     options = np.flatnonzero(instruments.kind == Kind.OPTION)
@@ -174,7 +174,7 @@ def trace(instruments: Instruments) -> Paths:
         shares=shares,
         first=np.where(known.any(axis=1), known.argmax(axis=1), len(rows)),
         stale=stale,
-        carries=(stale > 0).any(axis=1),
+        carries=np.any(stale > 0, axis=1),
         paid_row=row,
         paid=instruments.dividend[row, column] * shares[column, row],
         paid_from=np.searchsorted(column, np.arange(len(instruments) + 1)),

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from glassfolio.analytics.grouping import adder, level, merge, spans
+from glassfolio.analytics.grouping import adder, level, merge, spans, totals
 from glassfolio.analytics.instruments import Kind
 from glassfolio.analytics.lots import Unvalued
 from glassfolio.analytics.portion import Portion
@@ -129,7 +129,7 @@ def keep(portion: Portion, accounts: Accounts, start: int) -> dict[str, FloatArr
     cash = _roll_from(anchor, equity - at_anchor, trades + flows)
     opening = np.concatenate([nav[:, :1] - pnl[:, :1] - flows[:, :1], nav[:, :-1]], axis=1)
     known = np.ones(pnl.shape, dtype=np.bool_)
-    known[:, 0] = rows[0] > 0 or np.bincount(portion.lots.portfolio, _old(portion), len(who)) == 0
+    known[:, 0] = rows[0] > 0 or np.bincount(portion.lots.portfolio[_old(portion)], minlength=len(who)) == 0
     numbers = {
         "nav": nav,
         "cash": cash,
@@ -150,13 +150,14 @@ def keep(portion: Portion, accounts: Accounts, start: int) -> dict[str, FloatArr
 
 def _old(portion: Portion) -> BoolArray:
     """Whether each lot is held on the first row from before it."""
-    return (portion.settled.begin < portion.rows[0]) & portion.held[:, 0]
+    held: BoolArray = (portion.settled.begin < portion.rows[0]) & portion.held[:, 0]
+    return held
 
 
 def _held_before(portion: Portion) -> FloatArray:
     """What the lots from before the first row are worth on it: their P&L of that row counts as nothing."""
     weight = portion.worth[:, 0] * _old(portion)
-    return np.bincount(portion.lots.portfolio, weight, len(portion.portfolios))[:, None]
+    return totals(portion.lots.portfolio, weight, len(portion.portfolios))[:, None]
 
 
 def _booked(portion: Portion) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -172,8 +173,8 @@ def _booked(portion: Portion) -> tuple[FloatArray, FloatArray, FloatArray]:
     lot, event, ex = lot[kept], event[kept], ex[kept]
 
     def book(lots: IntArray, row: IntArray, amount: FloatArray) -> FloatArray:
-        cell = of[lots] * width + row - first
-        return np.bincount(cell, amount, len(portion.portfolios) * width).reshape(-1, width)
+        cells = len(portion.portfolios) * width
+        return totals(of[lots] * width + row - first, amount, cells).reshape(-1, width)
 
     income = book(lot, ex, settled.size[lot] * paths.paid[event])
     proceeds = book(sold, settled.end[sold], settled.proceeds[sold])

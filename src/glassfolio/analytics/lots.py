@@ -34,7 +34,8 @@ class LotTable:
 
     portfolio: from 0, rising: the lots of a portfolio stand together. column: of the instruments.
     quantity: signed. multiplier: 100 for an option contract, 0.01 for a bond quoted per 100, else 1.
-    entry: row, -1 when bought before the grid. exit: row, any past the grid when open, -1 when sold before it.
+    entry: row, -1 when bought before the grid. exit: row, any past the grid when open, -1 when sold before
+    it.
     dated: whether the entry is known. An undated lot (entry -1) counts as held from before the grid, or from
     its first price.
     basis: the row on whose share basis quantity and prices are stated: the exit of a closed lot, the file's

@@ -6,6 +6,7 @@ Portfolios are worked off in portions that fit into a processor's cache; no numb
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -96,7 +97,7 @@ def cut(lots: LotTable, portfolios: int, rows: int) -> Iterator[Piece]:
     large = cells >= CELLS
     new = np.append(True, (np.diff(shelf) > 0) | large[1:] | large[:-1])
     edges = [*np.flatnonzero(new).tolist(), portfolios]
-    for first, end in zip(edges[:-1], edges[1:], strict=True):
+    for first, end in pairwise(edges):
         yield Piece(slice(first, end), slice(int(begins[first]), int(begins[end])))
 
 

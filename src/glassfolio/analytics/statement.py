@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from glassfolio.analytics.grouping import adder, by_first, spans
+from glassfolio.analytics.grouping import adder, by_first, spans, totals
 from glassfolio.analytics.instruments import Instruments, Kind, Paths, trace
 from glassfolio.analytics.lots import LotTable, Settled, settle, shares_at
 from glassfolio.model.market import BoolArray, FloatArray, IntArray
@@ -92,10 +92,9 @@ def _exposure(
 def _income(lots: LotTable, paths: Paths, settled: Settled, since: int, row: int) -> FloatArray:
     lot, event = spans(paths.paid_from[lots.column], paths.paid_from[lots.column + 1])
     ex = paths.paid_row[event]
-    kept = (
-        (ex > np.maximum(settled.begin, 0)[lot]) & (ex <= np.minimum(settled.end, row)[lot]) & (ex >= since)
-    )
-    return np.bincount(lot[kept], settled.size[lot[kept]] * paths.paid[event[kept]], len(lots))
+    kept = (ex > np.maximum(settled.begin, 0)[lot]) & (ex <= settled.end[lot]) & (since <= ex) & (ex <= row)
+    amount = settled.size[lot[kept]] * paths.paid[event[kept]]
+    return totals(lot[kept], amount, len(lots))
 
 
 def ambiguous_basis(lots: LotTable, instruments: Instruments, paths: Paths) -> BoolArray:
@@ -131,7 +130,7 @@ def net_lots(lots: Statement) -> Statement:
     return Statement(
         portfolio=lots.portfolio[first],
         column=lots.column[first],
-        lots=np.bincount(number, lots.lots, len(first)).astype(np.int64),
+        lots=totals(number, lots.lots.astype(np.float64), len(first)).astype(np.int64),
         quantity=sums @ lots.quantity,
         value=sums @ lots.value,
         exposure=sums @ lots.exposure,

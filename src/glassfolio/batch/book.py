@@ -79,7 +79,7 @@ def _lot_table(task: Task, columns: dict[Key, int]) -> LotTable:
 
     filed = sessions.ordinal(task.portfolio.created_at.date()) - offset
     return LotTable(
-        portfolio=places(lambda lot: 0),
+        portfolio=np.zeros(len(lots), dtype=np.int64),
         column=places(lambda lot: columns[_key(lot)]),
         quantity=each(lambda lot: float(lot.quantity)),
         multiplier=each(lambda lot: float(lot.option.multiplier) if lot.option else 1.0),
