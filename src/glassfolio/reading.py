@@ -44,6 +44,11 @@ class StatusAnswer:
     poll_after: int | None
 
     @property
+    def seq(self) -> int:
+        """The version's number; rises over all runs of a portfolio, 0 before the first."""
+        return int(self.tag.rpartition(".")[2]) if self.tag else 0
+
+    @property
     def ended(self) -> bool:
         """Whether nothing will change any more by itself."""
         return self.poll_after is None
@@ -63,7 +68,7 @@ class Reading:
             shown = rows.shown(connection, portfolio_id, owner_id)
             if shown is None:
                 raise NotFound
-            return self._answer(connection, shown, owner_id, portfolio_id)
+            return self.answer(connection, shown, owner_id, portfolio_id)
 
     def run(self, owner_id: str, run_id: str, attempt: int | None = None) -> StatusAnswer:
         """The status of one run, in its present attempt or an earlier one. Raises NotFound."""
@@ -73,16 +78,17 @@ class Reading:
                 raise NotFound
             if attempt is not None and attempt != shown.attempt:
                 return _earlier(shown, attempt)
-            return self._answer(connection, shown, owner_id, "")
+            return self.answer(connection, shown, owner_id, "")
 
     def progress(self, owner_id: str, portfolio_id: str) -> str:
         """Where a portfolio's run stands, in words: 120 of 254 dates. Raises NotFound."""
         at = json.loads(self.status(owner_id, portfolio_id).body)["current_phase_progress"]
         return f"{at['current']} of {at['total']} {at['unit']}"
 
-    def _answer(
+    def answer(
         self, connection: sa.Connection, shown: rows.Shown, owner_id: str, portfolio_id: str
     ) -> StatusAnswer:
+        """The document of a run as it is sent now."""
         if shown.body is None or shown.started_at is None:
             never = fold.never_onboarded(portfolio_id, NAMES)
             return StatusAnswer(fold.encode(never) + b"}", None, None)
