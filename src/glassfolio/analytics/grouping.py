@@ -3,7 +3,7 @@
 A sum runs over its rows one after the other, so its last bits hang on them and their order alone.
 """
 
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -20,7 +20,8 @@ def adder(group: IntArray, count: int) -> Any:
 
 def totals(place: IntArray, amount: FloatArray, count: int) -> FloatArray:
     """(count,) sums of the amounts at each place."""
-    return cast(FloatArray, np.bincount(place, weights=amount, minlength=count))
+    # Without places, bincount forgets the type of its weights.
+    return np.bincount(place, weights=amount, minlength=count).astype(np.float64, copy=False)
 
 
 def by_first(keys: IntArray) -> tuple[IntArray, IntArray]:
