@@ -6,12 +6,11 @@ Portfolios are worked off in portions that fit into a processor's cache; no numb
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from glassfolio.analytics.grouping import adder
+from glassfolio.analytics.grouping import adder, spans
 from glassfolio.analytics.instruments import Instruments, Paths, trace
 from glassfolio.analytics.lots import LotTable, Settled, Unvalued, in_order, settle, unvalued, value_at
 from glassfolio.model.market import BoolArray, FloatArray, IntArray
@@ -36,7 +35,7 @@ class Grid:
 
 @dataclass(frozen=True)
 class Portion:
-    """L lots of consecutive portfolios on R rows.
+    """L lots of some portfolios on R rows.
 
     portfolios: which of all portfolios. lots: numbered from 0 on by portfolio, in the order in which they are
     summed.
@@ -83,34 +82,41 @@ def lay_out(instruments: Instruments, first: int) -> Grid:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Consecutive portfolios, and where their lots stand."""
+    """Portfolios with about as many lots each: (n,) which of all, and (n,) where their lots begin and end."""
 
-    portfolios: slice
-    lots: slice
+    portfolios: IntArray
+    begins: IntArray
+    ends: IntArray
 
 
 def cut(lots: LotTable, portfolios: int, rows: int) -> Iterator[Piece]:
-    """All portfolios in pieces of about CELLS cells; large ones stand alone."""
-    begins = np.searchsorted(lots.portfolio, np.arange(portfolios + 1))
-    cells = (np.diff(begins) + 1) * rows
+    """All portfolios in pieces of about CELLS cells, or single ones with more.
+
+    Those of one piece are alike to a factor of two, so that laying them out side by side leaves little room
+    empty.
+    """
+    edges = np.searchsorted(lots.portfolio, np.arange(portfolios + 1))
+    count = np.diff(edges)
+    order = np.argsort(count, kind="stable")
+    cells = (count[order] + 1) * rows
     shelf = (np.cumsum(cells) - cells) // CELLS
-    large = cells >= CELLS
-    new = np.append(True, (np.diff(shelf) > 0) | large[1:] | large[:-1])
-    edges = [*np.flatnonzero(new).tolist(), portfolios]
-    for first, end in pairwise(edges):
-        yield Piece(slice(first, end), slice(int(begins[first]), int(begins[end])))
+    alike = np.frexp(count[order])[1]
+    new = (np.diff(shelf) > 0) | (np.diff(alike) > 0)
+    for part in np.split(order, np.flatnonzero(new) + 1):
+        chosen = np.sort(part)
+        yield Piece(chosen, edges[chosen], edges[chosen + 1])
 
 
 def value_portion(lots: LotTable, grid: Grid, piece: Piece) -> Portion:
     """The lots of a piece, valued on the grid's rows."""
-    own = lots.take(piece.lots)
+    portfolio, place = spans(piece.begins, piece.ends)
+    own = replace(lots.take(place), portfolio=portfolio)
     order = in_order(own, grid.paths)
-    own = replace(own.take(order), portfolio=own.portfolio[order] - piece.portfolios.start)
+    own, place = own.take(order), place[order]
     settled = settle(own, grid.instruments, grid.paths)
     worth, held = value_at(grid.price, own, settled, grid.rows)
     left_out = (
-        Unvalued(piece.lots.start + int(order[item.lot]), item.reason)
+        Unvalued(int(place[item.lot]), item.reason)
         for item in unvalued(own, settled, grid.instruments.sessions)
     )
-    numbers = np.arange(piece.portfolios.start, piece.portfolios.stop)
-    return Portion(numbers, grid, own, settled, worth, held, tuple(left_out))
+    return Portion(piece.portfolios, grid, own, settled, worth, held, tuple(left_out))
