@@ -82,6 +82,13 @@ class Plain:
         price = self.carried(lot.column, t)
         return self.cost(lot) if math.isnan(price) else lot.multiplier * self.shares(lot, t) * price
 
+    def age(self, lot: Trade, t: int) -> int:
+        """Sessions since the price of a held lot was made, the fill included."""
+        u = self.made(lot.column, t)
+        if u is None:
+            return t - (self.begin(lot) or 0) + (1 if self.begin(lot) == -1 else 0)
+        return t - u + (int(self.book.instruments.age[lot.column]) if u == 0 else 0)
+
     def held(self, lot: Trade, t: int) -> bool:
         begin = self.begin(lot)
         return begin is not None and begin <= t < lot.exit
@@ -175,13 +182,7 @@ class Plain:
         for t in range(self.last + 1):
             held = [lot for lot in lots if self.held(lot, t)]
             size = sum(abs(self.value(lot, t)) for lot in held)
-            old = sum(abs(self.value(lot, t)) for lot in held if self.made(lot.column, t) != t)
-            aged = [
-                lot
-                for lot in held
-                if self.made(lot.column, t) == 0 == t and self.book.instruments.age[lot.column] > 0
-            ]
-            old += sum(abs(self.value(lot, t)) for lot in aged)
+            old = sum(abs(self.value(lot, t)) for lot in held if self.age(lot, t) > 0)
             found["stale_value_share"].append(old / size if size > 0 else 0.0)
             missing = [
                 lot

@@ -109,7 +109,7 @@ def test_a_dated_lot_without_a_price_yet_is_carried_at_its_fill() -> None:
     ledger = account([Trade(100, entry=0, entry_price=9)], [[NAN], [NAN], [11]], anchor=0).roll()
     np.testing.assert_array_equal(ledger.value, [900, 900, 1100])
     np.testing.assert_array_equal(ledger.pnl, [0, 0, 200])
-    np.testing.assert_array_equal(ledger.stale_value_share, [1, 1, 0])
+    np.testing.assert_array_equal(ledger.stale_value_share, [0, 1, 0])
 
 
 def test_a_symbol_without_any_price_is_left_out_and_named() -> None:
@@ -164,7 +164,7 @@ def test_a_private_position_steps_from_fill_to_appraisal_to_appraisal() -> None:
     ledger = account([fund], [[]] * 6, funds=[{2: 25_000, 4: 27_000}]).roll()
     np.testing.assert_array_equal(ledger.value, [0, 48_000, 50_000, 50_000, 54_000, 54_000])
     np.testing.assert_array_equal(ledger.pnl, [0, 0, 2_000, 0, 4_000, 0])
-    np.testing.assert_array_equal(ledger.stale_value_share, [0, 1, 0, 1, 0, 1])
+    np.testing.assert_array_equal(ledger.stale_value_share, [0, 0, 0, 1, 0, 1])
 
 
 def test_a_later_appraisal_leaves_earlier_sessions_unchanged() -> None:

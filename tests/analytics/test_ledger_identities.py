@@ -347,14 +347,12 @@ def test_neither_threads_nor_pieces_change_a_bit() -> None:
 
 def test_every_portfolio_is_in_one_piece_with_all_of_its_lots() -> None:
     """And pieces are small, unless a single portfolio is large."""
-    book = many(400)
-    pieces = list(portion.cut(book.lots, 400, 254))
+    lots = many(400).lots
+    pieces = list(portion.cut(lots, 400, 254))
     assert sorted(p for piece in pieces for p in piece.portfolios) == list(range(400))
     for piece in pieces:
         counts = piece.ends - piece.begins
         assert counts.max() <= 2 * counts.min() or counts.max() == 1
         assert len(counts) == 1 or counts.sum() * 254 <= 2 * portion.CELLS
         for portfolio, begin, end in zip(piece.portfolios, piece.begins, piece.ends, strict=True):
-            np.testing.assert_array_equal(
-                np.flatnonzero(book.lots.portfolio == portfolio), np.arange(begin, end)
-            )
+            np.testing.assert_array_equal(np.flatnonzero(lots.portfolio == portfolio), np.arange(begin, end))

@@ -45,8 +45,8 @@ class Ledger:
     for which the first price stands in where it is unknown. income: dividends, negative for shorts.
     flow: contributions less withdrawals.
     opening: (P,) NAV before the first row's P&L and flow.
-    stale_value_share: share of the sum of |value| that is not priced by the session's own close; 0 where
-    nothing is held.
+    stale_value_share: share of the sum of |value| whose price was made in an earlier session; 0 where nothing
+    is held.
     value_coverage: valued share of the holdings, lots without a price counted at cost; 1 where nothing is
     held, NaN while such a lot's cost is unknown.
     positions: instruments held, without cash-like ones. lots: lots held.
@@ -197,7 +197,7 @@ def _quality(portion: Portion) -> dict[str, FloatArray]:
     valued = portion.adder @ size
     carried = np.flatnonzero(portion.paths.carries[lots.column] | (settled.at_fill > rows[0]))
     stale = portion.paths.stale[lots.column[carried]][:, rows[0] :] > 0
-    stale |= rows < settled.at_fill[carried, None]
+    stale |= (rows < settled.at_fill[carried, None]) & (rows > settled.begin[carried, None])
     old = adder(lots.portfolio[carried], count) @ np.where(stale, size[carried], 0.0)
     missing = np.flatnonzero(settled.missing)
     cost = np.abs(lots.quantity * lots.multiplier * lots.entry_price)[missing, None]
