@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from glassfolio.analytics.risk import FULL_COVERAGE, LEAST_COVERAGE
+from glassfolio.analytics.factor_exposures import FULL_COVERAGE, LEAST_COVERAGE
 from glassfolio.analytics.rolling import centred, sum_of_squares
 from glassfolio.analytics.volatility import SESSIONS_PER_YEAR
 from glassfolio.model.market import BoolArray, FloatArray, IntArray

@@ -9,9 +9,9 @@ from enum import StrEnum
 
 import numpy as np
 
+from glassfolio.analytics.factor_exposures import FULL_COVERAGE
 from glassfolio.analytics.factors import Member
 from glassfolio.analytics.options import Terms, intrinsic, price
-from glassfolio.analytics.risk import FULL_COVERAGE
 from glassfolio.analytics.scenarios import Group
 from glassfolio.analytics.shocks import Kind, Shock
 from glassfolio.model.market import BoolArray, FloatArray, IntArray
