@@ -46,7 +46,8 @@ class Shown:
     beat: float | None
 
 
-_DOCUMENT = (
+# The columns that `shown_of` reads.
+DOCUMENT = (
     run.c.id,
     run.c.attempt,
     run.c.state,
@@ -60,7 +61,7 @@ _DOCUMENT = (
 
 # The statements of a status request are built once: putting one together takes longer than its answer.
 _SHOWN = (
-    sa.select(*_DOCUMENT)
+    sa.select(*DOCUMENT)
     .select_from(
         portfolio.outerjoin(run, run.c.id == portfolio.c.shown_run)
         .outerjoin(
@@ -80,7 +81,7 @@ _SHOWN = (
 def shown(connection: sa.Connection, portfolio_id: str, owner_id: str) -> Shown | None:
     """The document that the portfolio's status address answers; None unless it is the owner's and live."""
     row = connection.execute(_SHOWN, {"portfolio_id": portfolio_id, "owner_id": owner_id}).one_or_none()
-    return _shown(row) if row else None
+    return shown_of(row) if row else None
 
 
 def document_of(
@@ -89,7 +90,7 @@ def document_of(
     """The document of one run, of its present attempt or an earlier one; None unless it is the owner's."""
     which = run.c.attempt if attempt is None else attempt
     row = connection.execute(
-        sa.select(*_DOCUMENT)
+        sa.select(*DOCUMENT)
         .select_from(
             run.join(portfolio, portfolio.c.id == run.c.portfolio_id)
             .join(
@@ -100,10 +101,11 @@ def document_of(
         )
         .where(run.c.id == run_id, portfolio.c.owner_id == owner_id, portfolio.c.deleted_at.is_(None))
     ).one_or_none()
-    return _shown(row) if row else None
+    return shown_of(row) if row else None
 
 
-def _shown(row: Any) -> Shown:
+def shown_of(row: Any) -> Shown:
+    """What a status request needs, from a row with the columns of DOCUMENT."""
     return Shown(
         body=row.body,
         run_id=row.id,

@@ -27,7 +27,7 @@ LARGEST = 2**31 - 1  # what the databases' integers hold
 NO_LOG = "This portfolio was never onboarded, so there is no log."
 
 
-async def _look_up(parts: Parts, read: Callable[[], StatusAnswer]) -> StatusAnswer:
+async def look_up(parts: Parts, read: Callable[[], StatusAnswer]) -> StatusAnswer:
     """A read by key, on the spot where it waits for nobody.
 
     A hand-over to a thread and back waits twice for whatever computes in this process, longer than the read.
@@ -41,7 +41,7 @@ async def onboarding_status(
 ) -> Response:
     """The status of the portfolio's newest onboarding or repair."""
     read = partial(parts.reading.status, caller.user_id, portfolio_id)
-    return send(request, await _look_up(parts, read))
+    return send(request, await look_up(parts, read))
 
 
 @router.get("/runs/{run_id}", tags=["runs"])
@@ -53,7 +53,7 @@ async def run_status(
     attempt: Annotated[int | None, Query(ge=1, le=LARGEST)] = None,
 ) -> Response:
     """The same document for one run, in its present attempt or an earlier one."""
-    return send(request, await _look_up(parts, partial(parts.reading.run, caller.user_id, run_id, attempt)))
+    return send(request, await look_up(parts, partial(parts.reading.run, caller.user_id, run_id, attempt)))
 
 
 def send(request: Request, answer: StatusAnswer, status: int = 200, **more: str) -> Response:
