@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from glassfolio.analytics.factors import MODELS
 from glassfolio.analytics.metrics import METRICS, SESSION_DETAILS, Metric
+from glassfolio.analytics.significance import p_values
 from glassfolio.analytics.statement import Statement
 from glassfolio.batch import account
 from glassfolio.batch.pipeline import NAMES
@@ -338,6 +339,8 @@ def _portfolio_factor(row: Record) -> Record:
 
 
 def _symbol_factors(model: str, series: results.BetaSeries, at: int, session: date) -> list[Record]:
+    biased = MODELS[model].penalty > 0
+    p = p_values(series.value[at], series.stderr[at], series.n[at], series.dof[at])
     return [
         {
             "symbol": series.symbol,
@@ -346,7 +349,11 @@ def _symbol_factors(model: str, series: results.BetaSeries, at: int, session: da
             "as_of": session.isoformat(),
             "value": _number(series.value[at, k]),
             "stderr": _number(series.stderr[at, k]),
+            "stderr_reason": Reason.NOT_APPLICABLE.value if biased else None,
+            "p_value": _number(p[k]),
             "r2": _number(series.r2[at]),
+            "dof": _number(series.dof[at]),
+            "sum_of_betas": _number(np.nansum(series.value[at])) if biased and series.n[at] else None,
             "n": int(series.n[at]),
             "window": MODELS[model].window,
             "reason": _word(reason_of(int(series.reason[at, k]))),
