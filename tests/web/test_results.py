@@ -152,7 +152,7 @@ def test_a_portfolio_without_a_run_has_empty_results(client: httpx.Client) -> No
     portfolio_id = stored(client)
     assert get(client, portfolio_id, "snapshots") == {"snapshots": []}
     assert get(client, portfolio_id, "positions") == {"positions": []}
-    assert get(client, portfolio_id, "metrics") == {"metrics": []}
+    assert get(client, portfolio_id, "metrics")["metrics"] == []
     assert get(client, portfolio_id, "factors")["symbols"] == []
 
 
