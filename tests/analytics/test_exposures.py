@@ -8,6 +8,7 @@ from hypothesis import given, settings
 
 from glassfolio.analytics.exposures import Sectors
 from glassfolio.analytics.instruments import Instruments, Kind
+from glassfolio.analytics.rollup import exposures_to_underlyings
 from glassfolio.model.results import NONE, Reason
 from tests.analytics.books import NAN, Book, Trade, account, assert_close, books
 from tests.analytics.test_ledger import BOOKS, odd
@@ -112,6 +113,23 @@ def test_without_positive_nav_money_stays_and_leverage_goes() -> None:
     np.testing.assert_array_equal(x.leverage, [NAN, 200])
     np.testing.assert_array_equal(x.net_leverage, [NAN, 200])
     np.testing.assert_array_equal(x.nav_reason, [Reason.NONPOSITIVE_NAV.code, NONE])
+
+
+@given(books(portfolios=3))
+@FEW
+def test_exposures_to_underlyings_are_those_of_the_whole(book: Book) -> None:
+    """For one portfolio or several, whatever they hold."""
+    whole = book.roll_up().exposures
+    for start in (0, book.sessions - 1):
+        netted = exposures_to_underlyings(book.lots, book.instruments, start)
+        for p in range(3):
+            own = netted.portfolio == p
+            assert_close(netted.exposure[own].sum(axis=0), whole.net[start:, p], 1e5)
+            sizes = np.abs(netted.exposure[own])
+            held = sizes.sum(axis=0) > 0
+            there = sizes[:, held]
+            assert_close((there**2).sum(axis=0) / there.sum(axis=0) ** 2, whole.hhi[start:, p][held])
+            assert len(set(netted.column[own])) == own.sum()
 
 
 def test_an_all_cash_book_has_no_concentration() -> None:

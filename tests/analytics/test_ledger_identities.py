@@ -201,11 +201,11 @@ def test_a_further_split_changes_nothing(book: Book, ratio: float, row: int) -> 
     for grid in (close, dividend, x):
         grid[row:, split_up] /= ratio
     split[row, split_up] *= ratio
-    finer = replace(old, close=close, split=split, dividend=dividend, exposure_price=x)
+    after_it = replace(old, close=close, split=split, dividend=dividend, exposure_price=x)
     trades = tuple(
         _restated(t, ratio) if split_up[t.column] and min(t.exit, OPEN) >= row else t for t in book.trades
     )
-    other = replace(book, instruments=finer).trading(*trades)
+    other = replace(book, instruments=after_it).trading(*trades)
     betas = one_table(*beta_values(book), book.sessions)
     before, after = vars(book.roll(betas=betas)), vars(other.roll(betas=betas))
     for name, part in before.items():

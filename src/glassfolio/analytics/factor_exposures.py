@@ -12,11 +12,17 @@ from scipy.sparse import csr_array
 
 from glassfolio.analytics.exposures import Crosswise
 from glassfolio.model.market import BoolArray, FloatArray, IntArray
-from glassfolio.model.results import NONE, BitArray, CodeArray, Reason, Warning_
+from glassfolio.model.results import (
+    FULL_COVERAGE,
+    LEAST_COVERAGE,
+    NONE,
+    BitArray,
+    CodeArray,
+    Reason,
+    Warning_,
+)
 
 OLDEST_BETA = 5
-LEAST_COVERAGE = 0.50
-FULL_COVERAGE = 0.95
 
 
 @dataclass(frozen=True)

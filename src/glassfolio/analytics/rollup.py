@@ -5,13 +5,13 @@ lots or columns. Knows nothing of dates, symbols or storage.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from glassfolio.analytics import exposures, factor_exposures, ledger
-from glassfolio.analytics.exposures import Exposures, Sectors
+from glassfolio.analytics.exposures import Exposures, Netted, Sectors
 from glassfolio.analytics.factor_exposures import BetaTable, FactorExposures
 from glassfolio.analytics.instruments import Instruments
 from glassfolio.analytics.ledger import Accounts, Ledger
@@ -72,6 +72,19 @@ def roll(
     kept = ledger.assemble(whole["ledger"], tuple(sorted(left_out, key=lambda item: item.lot)))
     factors = factor_exposures.assemble(whole["factors"], betas, kept.nav) if betas is not None else None
     return Rollup(kept, exposures.assemble(whole["exposures"], kept.nav), factors)
+
+
+def exposures_to_underlyings(lots: LotTable, instruments: Instruments, start: int = 0) -> Netted:
+    """Signed exposures, lots and options of one underlying netted, for each row from `start` on; (N, D).
+
+    The very exposures that `roll` weighs: a portfolio's rows stand together.
+    """
+    owners, first = np.unique(lots.portfolio, return_index=True)
+    ends = np.append(first[1:], len(lots))[: len(first)]
+    portion = value_portion(lots, lay_out(instruments, start), Piece(owners, first, ends))
+    held, _ = exposures.net_instruments(portion, 0)
+    netted = exposures.net_underlyings(held, instruments.underlying)
+    return replace(netted, portfolio=owners[netted.portfolio])
 
 
 def _expose(

@@ -15,7 +15,7 @@ from glassfolio.analytics.ledger import Ledger
 from glassfolio.analytics.lots import LotTable
 from glassfolio.analytics.rollup import roll
 from glassfolio.analytics.statement import Statement, state_lots
-from glassfolio.batch.book import Book, make_book
+from glassfolio.batch.lots import LotsOnGrid, lay_on_grid
 from glassfolio.batch.task import Task
 from glassfolio.db.tables import SNAPSHOT_NUMBERS
 from glassfolio.model.holdings import InvestmentClass
@@ -38,12 +38,12 @@ class Account:
     factors: FactorExposures
     not_valued: Mapping[str, tuple[str, float | None]]
     completeness: float | None
-    book: Book
+    on_grid: LotsOnGrid
     first: int
 
     def state_lots(self, session: int) -> Statement:
         """Every lot at a session of the window, numbered from 0; gains and income from the window's first."""
-        return state_lots(self.book.lots, self.book.instruments, self.first + session, self.first)
+        return state_lots(self.on_grid.lots, self.on_grid.instruments, self.first + session, self.first)
 
 
 def account(task: Task) -> Account:
@@ -53,19 +53,19 @@ def account(task: Task) -> Account:
 
 def compute(task: Task) -> Account:
     """The account of a task, from the prices and betas that are stored now."""
-    book, start = make_book(task), task.first - task.grid_first
-    betas = _betas(task, len(book.instruments))
-    rolled = roll(book.lots, book.instruments, book.accounts, start, betas)
+    on_grid, start = lay_on_grid(task), task.first - task.grid_first
+    betas = _betas(task, len(on_grid.instruments))
+    rolled = roll(on_grid.lots, on_grid.instruments, on_grid.accounts, start, betas)
     assert rolled.factors is not None
-    newest = state_lots(book.lots, book.instruments, book.instruments.sessions - 1)
+    newest = state_lots(on_grid.lots, on_grid.instruments, on_grid.instruments.sessions - 1)
     return Account(
         _numbers(rolled.ledger, rolled.exposures),
         rolled.ledger.positions[:, 0],
         rolled.ledger.lots[:, 0],
         rolled.factors,
-        _not_valued(task, book.lots, rolled.ledger, newest),
+        _not_valued(task, on_grid.lots, rolled.ledger, newest),
         _completeness(task),
-        book,
+        on_grid,
         start,
     )
 

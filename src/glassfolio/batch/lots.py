@@ -21,7 +21,7 @@ OPEN = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True, eq=False)
-class Book:
+class LotsOnGrid:
     """One portfolio on a task's price grid.
 
     instruments: the panel's symbols first, then what has no exchange price, each once.
@@ -32,7 +32,7 @@ class Book:
     accounts: Accounts
 
 
-def make_book(task: Task) -> Book:
+def lay_on_grid(task: Task) -> LotsOnGrid:
     """The arrays of a task; dates become rows of its grid."""
     panel = task.panel
     listed = instruments.listed(panel.close, panel.split, panel.dividend)
@@ -40,7 +40,7 @@ def make_book(task: Task) -> Book:
     for lot in task.lots:
         columns.setdefault(_key(lot), len(columns))
     unlisted = [_priceless(key, len(panel.sessions)) for key in list(columns)[len(listed) :]]
-    return Book(_lot_table(task, columns), instruments.join([listed, *unlisted]), _accounts(task))
+    return LotsOnGrid(_lot_table(task, columns), instruments.join([listed, *unlisted]), _accounts(task))
 
 
 Key = tuple[Kind, str]
