@@ -18,6 +18,7 @@ import httpx
 import uvicorn
 
 from glassfolio.clock import SystemClock
+from glassfolio.identity.issuer import Issuer
 from glassfolio.settings import Settings
 from glassfolio.web.app import create_app
 from glassfolio.wiring import Parts, assemble
@@ -57,8 +58,14 @@ class Running:
     url: str
     subjects: dict[str, httpx.Client] = field(default_factory=dict)
 
+    @property
+    def issuer(self) -> Issuer:
+        """The built-in issuer; for services in local mode."""
+        assert self.parts.issuer is not None
+        return self.parts.issuer
+
     def token(self, subject: str = "alice", seconds: int = 3600) -> str:
-        return self.parts.issuer.token(subject, self.parts.clock.now(), seconds)
+        return self.issuer.token(subject, self.parts.clock.now(), seconds)
 
     def anonymous(self) -> httpx.Client:
         return self.subjects.setdefault("", httpx.Client(base_url=self.url, timeout=30))
@@ -84,7 +91,9 @@ def running(
         listening.bind(("127.0.0.1", 0))
         leaving.callback(listening.close)
         app = create_app(parts, with_worker=worker)
-        server = uvicorn.Server(uvicorn.Config(app, http="h11", log_config=None, access_log=False))
+        server = uvicorn.Server(
+            uvicorn.Config(app, http="h11", log_config=None, access_log=False, proxy_headers=False)
+        )
         serving = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         serving.start()
         leaving.callback(_stop, server, serving)

@@ -1,5 +1,6 @@
 """The application: routes, errors, and what lives as long as the process."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -7,7 +8,7 @@ from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
 from glassfolio import __version__
-from glassfolio.web import errors, health, portfolios, results, status
+from glassfolio.web import errors, health, page_security, pages, portfolios, results, sign_in, status
 from glassfolio.web.access import Users
 from glassfolio.web.limits import BodyLimit
 from glassfolio.wiring import Parts, Worker, observer
@@ -23,9 +24,11 @@ def create_app(parts: Parts, *, with_worker: bool = True) -> FastAPI:
         if worker is not None:
             await run_in_threadpool(worker.start)
         watching.start()
+        renewing = asyncio.create_task(parts.verifier.keys.keep_fresh())
         try:
             yield
         finally:
+            renewing.cancel()
             watching.stop()
             if worker is not None:
                 await run_in_threadpool(worker.stop)
@@ -43,9 +46,14 @@ def create_app(parts: Parts, *, with_worker: bool = True) -> FastAPI:
     errors.install(app)
     app.add_middleware(BodyLimit)
     app.add_middleware(errors.LastResort)
+    app.add_middleware(pages.ErrorPages)
+    page_security.install(app, parts.settings)
     # Polled most, so matched first.
     app.include_router(status.router)
     app.include_router(portfolios.router)
     app.include_router(results.router)
     app.include_router(health.router)
+    app.include_router(sign_in.router)
+    app.include_router(pages.router)
+    app.mount("/static", pages.STATIC)
     return app
