@@ -10,6 +10,7 @@ import asyncio
 import base64
 import json
 import logging
+import math
 import random
 import ssl
 import warnings
@@ -36,6 +37,7 @@ MOST_KEYS = 16
 LONGEST_KEY_ID = 128
 LEAST_BITS = 2048
 LOOK_SECONDS = 5.0
+NEVER = -math.inf
 
 
 class Keys(Protocol):
@@ -116,8 +118,7 @@ class KeySet:
         self.generation = 0
         self._url, self._clock, self._look_seconds = url, clock, look_seconds
         self._keys: dict[str, RSAKey] = {}
-        self._fetched: float | None = None
-        self._attempted: float | None = None
+        self._fetched = self._attempted = NEVER
         self._renew_after = RENEWAL_SECONDS
         self._fetching: asyncio.Task[None] | None = None
         self._tls: ssl.SSLContext | None = None
@@ -134,28 +135,31 @@ class KeySet:
 
     def alive(self) -> bool:
         """Whether the keys were confirmed by the issuer within the last day."""
-        return self._age(self._fetched) < DEAD_SECONDS
+        return self._now() - self._fetched < DEAD_SECONDS
 
     async def keep_fresh(self) -> None:
         """Fetch at once and then whenever it is time, until cancelled."""
         while True:
-            if self._age(self._fetched) >= self._renew_after:
+            if self._now() - self._fetched >= self._renew_after:
                 await self._fetch_unless_tried()
             await asyncio.sleep(self._look_seconds)
 
     def _usable(self, key_id: str) -> RSAKey | None:
         return self._keys.get(key_id) if self.alive() else None
 
-    def _age(self, moment: float | None) -> float:
-        """Seconds since a moment; a clock that was set back makes it look just past, not in the future."""
-        return float("inf") if moment is None else max(0.0, self._clock.now().timestamp() - moment)
+    def _now(self) -> float:
+        """Seconds since 1970. What lies ahead of it was noted before the clock was set back, so just now."""
+        now = self._clock.now().timestamp()
+        self._fetched, self._attempted = min(self._fetched, now), min(self._attempted, now)
+        return now
 
     async def _fetch_unless_tried(self) -> None:
         """Join the fetch under way, or begin one unless the last attempt was a moment ago."""
         if self._fetching is None:
-            if self._age(self._attempted) < COOLDOWN_SECONDS:
+            now = self._now()
+            if now - self._attempted < COOLDOWN_SECONDS:
                 return
-            self._attempted = self._clock.now().timestamp()
+            self._attempted = now
             self._fetching = asyncio.create_task(self._fetch())
         # Whoever gives up waiting must not take the fetch away from the others.
         await asyncio.shield(self._fetching)

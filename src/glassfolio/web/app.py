@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
 from glassfolio import __version__
-from glassfolio.web import errors, health, page_security, pages, portfolios, results, sign_in, status
+from glassfolio.web import errors, health, page_security, pages, portfolios, results, sign_in, status, tokens
 from glassfolio.web.access import Users
 from glassfolio.web.limits import BodyLimit
 from glassfolio.wiring import Parts, Worker, observer
@@ -53,6 +53,7 @@ def create_app(parts: Parts, *, with_worker: bool = True) -> FastAPI:
     app.include_router(portfolios.router)
     app.include_router(results.router)
     app.include_router(health.router)
+    app.include_router(tokens.router)
     app.include_router(sign_in.router)
     app.include_router(pages.router)
     app.mount("/static", pages.STATIC)

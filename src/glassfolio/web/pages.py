@@ -15,6 +15,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from glassfolio import __version__
+from glassfolio.errors import NotFound
 from glassfolio.web.access import MaybeVisiting, PartsOf, Visitor
 from glassfolio.web.errors import MEDIA_TYPE
 from glassfolio.web.page_security import page_headers
@@ -112,7 +113,7 @@ def error_page(
             "error.html",
             status,
             title=problem["title"],
-            detail=problem["detail"],
+            detail=str(NotFound()) if status == 404 else problem["detail"],
             request_id=problem.get("request_id"),
         )
     kept = {b"retry-after", b"allow"}
