@@ -118,7 +118,7 @@ async def caller(request: Request, identity: Bearer) -> Caller:
 
 
 async def operator(request: Request, identity: Bearer) -> Caller:
-    """An operator. Raises NotSignedIn, and OperatorsOnly for everybody else.
+    """An operator. Raises NotSignedIn, OperatorsOnly for everybody else, and NotFound for a malformed id.
 
     The right stands in the settings alone and is looked up for each request; no token can claim it, and
     nobody has it in another's place.
@@ -126,6 +126,7 @@ async def operator(request: Request, identity: Bearer) -> Caller:
     settings: Settings = request.app.state.parts.settings
     if identity.actor is not None or identity.subject not in settings.admins:
         raise OperatorsOnly
+    require_ids(request)
     return Caller(await user_id_of(request, identity.subject), Trigger.ADMIN)
 
 
