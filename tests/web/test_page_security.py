@@ -112,11 +112,12 @@ class TestErrorPages:
         assert "Method Not Allowed" in page.text
 
     def test_an_error_that_nobody_expected_is_a_page_too(self, tmp_path: Path) -> None:
-        """A table that has vanished stands for whatever may break."""
+        """A row that makes no sense stands for whatever may break."""
         with running(make_settings(tmp_path), worker=False) as service, Browser(service) as browser:
             browser.open_link()
+            stored(service.client("alice"))
             with service.parts.database.transaction() as connection:
-                connection.exec_driver_sql("ALTER TABLE portfolio RENAME TO gone")
+                connection.exec_driver_sql("UPDATE portfolio SET created_at = 'nonsense'")
             page = browser.get("/")
             assert page.status_code == 500
             assert page.headers["content-security-policy"] == POLICY
@@ -194,16 +195,18 @@ class TestSameOrigin:
         assert posted <= set(FORMS)
 
 
+@pytest.fixture(scope="module")
+def open_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A service that lets two other front ends in."""
+    settings = make_settings(tmp_path_factory.mktemp("cors"), origins=f"{OTHER},http://localhost:3000")
+    with running(settings, worker=False) as service:
+        yield service
+
+
 class TestOtherOrigins:
     def test_without_any_in_the_settings_none_is_told_anything(self, idle: Running) -> None:
         reply = idle.anonymous().get("/healthz", headers={"Origin": OTHER})
         assert "access-control-allow-origin" not in reply.headers
-
-    @pytest.fixture(scope="class")
-    def open_service(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-        settings = make_settings(tmp_path_factory.mktemp("cors"), origins=f"{OTHER},http://localhost:3000")
-        with running(settings, worker=False) as service:
-            yield service
 
     def test_a_listed_origin_may_read_and_sees_the_headers_it_needs(self, open_service: Running) -> None:
         reply = open_service.client().get("/api/v1/portfolios", headers={"Origin": OTHER})

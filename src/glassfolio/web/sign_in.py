@@ -55,7 +55,7 @@ LocalParts = Annotated[Parts, Depends(local_parts)]
 async def ask(request: Request, visitor: MaybeVisiting) -> Response:
     """The way in."""
     if visitor is not None:
-        return RedirectResponse("/", 303)
+        return _home(request)
     return sign_in_page(request)
 
 
@@ -66,7 +66,7 @@ async def open_link(request: Request, one_time: str, parts: LocalParts) -> Respo
         secret = await run_in_threadpool(parts.signing_in.open_link, one_time, _cookie(request))
     except LinkSpent as error:
         return sign_in_page(request, STATUS[LinkSpent], str(error))
-    return _signed_in(parts.settings, secret)
+    return _signed_in(request, secret)
 
 
 @router.post("/sign-in")
@@ -84,7 +84,7 @@ async def open_with_password(request: Request, parts: LocalParts, _own: SameOrig
         )
     except (WrongPassword, TooManyTries) as error:
         return _waiting(sign_in_page(request, STATUS[type(error)], str(error), subject), error)
-    return _signed_in(parts.settings, secret)
+    return _signed_in(request, secret)
 
 
 @router.post("/sign-out")
@@ -94,7 +94,7 @@ async def sign_out(request: Request, parts: LocalParts, _own: SameOrigin) -> Res
     secret = _cookie(request)
     if secret:
         await run_in_threadpool(parts.signing_in.sign_out, secret, everywhere="everywhere" in form)
-    answer = RedirectResponse("/", 303)
+    answer = _home(request)
     _set_cookie(answer, parts.settings, "", 0)
     answer.headers["Clear-Site-Data"] = '"cache", "storage"'
     return answer
@@ -189,8 +189,13 @@ def _cookie(request: Request) -> str | None:
     return request.cookies.get(cookie_name(request.app.state.parts.settings))
 
 
-def _signed_in(settings: Settings, secret: str) -> Response:
-    answer = RedirectResponse("/", 303, headers=page_headers(settings))
+def _home(request: Request) -> Response:
+    return RedirectResponse("/", 303, headers=page_headers(request.app.state.parts.settings))
+
+
+def _signed_in(request: Request, secret: str) -> Response:
+    settings: Settings = request.app.state.parts.settings
+    answer = _home(request)
     _set_cookie(answer, settings, secret, int(SIGN_IN_LIFE.total_seconds()))
     return answer
 
