@@ -123,7 +123,8 @@ class Settings(BaseSettings):
     @property
     def address(self) -> str:
         """How browsers reach the service."""
-        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return (self.public_url or f"http://{host}:{self.port}").rstrip("/")
 
     @property
     def factors(self) -> str:

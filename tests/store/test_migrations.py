@@ -11,7 +11,7 @@ from alembic.script import ScriptDirectory
 
 from glassfolio.db import migrate
 from glassfolio.db.engine import Database
-from glassfolio.db.tables import metadata
+from glassfolio.db.access_tables import metadata
 from tests.databases import open_database
 
 
@@ -32,6 +32,7 @@ def test_the_schema_after_all_migrations_is_the_described_one(database: Database
             if not (change[0] == "remove_table" and change[1].name not in metadata.tables)
         ]
     assert ours == []
+    assert {"portfolio", "sign_in"} <= set(metadata.tables)
 
 
 def test_the_comparison_above_would_notice_a_difference(database: Database) -> None:

@@ -6,7 +6,7 @@ What opens a door is struck out of every entry, whoever wrote it.
 import logging
 import re
 import sys
-from typing import Literal
+from typing import Literal, TextIO
 
 import structlog
 
@@ -32,8 +32,10 @@ def strike_out(
     return entry
 
 
-def configure(form: Literal["console", "json"] | None) -> None:
-    """Send all logging to standard error, as lines for people or as JSON; None decides by the terminal."""
+def configure(form: Literal["console", "json"] | None, stream: TextIO | None = None) -> None:
+    """Send all logging to standard error, or to `stream`, as lines for people or as JSON; None decides by
+    the terminal.
+    """
     chosen = form or ("console" if sys.stderr.isatty() else "json")
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer() if chosen == "json" else structlog.dev.ConsoleRenderer()
@@ -45,7 +47,7 @@ def configure(form: Literal["console", "json"] | None) -> None:
         structlog.processors.format_exc_info,
         strike_out,
     ]
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],

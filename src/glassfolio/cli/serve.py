@@ -65,13 +65,17 @@ def serve(settings: Settings, make_app: AppMaker, *, with_worker: bool) -> None:
 
     def ready() -> None:
         print(f"glassfolio is listening on http://{settings.host}:{settings.port}", flush=True)
-        if settings.auth == "local":
-            print(f"Sign in once, within ten minutes: {sign_in_link(parts, LOCAL_SUBJECT)}", flush=True)
+        _show_way_in(parts)
 
     try:
         _server(make_app(parts, with_worker), ready).run(sockets=[listening])
     finally:
         parts.close()
+
+
+def _show_way_in(parts: Parts) -> None:
+    if parts.settings.auth == "local":
+        print(f"Sign in, once and within ten minutes: {sign_in_link(parts, LOCAL_SUBJECT)}", flush=True)
 
 
 def _require_safe_address(settings: Settings) -> None:
@@ -136,6 +140,7 @@ def demo(make_app: AppMaker, port: int, *, leave: bool) -> int:
         database_url="",
         port=_free_port(port),
     )
+    _require_safe_address(settings)
     parts = assemble(settings)
     ready = threading.Event()
     server = _server(make_app(parts, True), ready.set)
@@ -147,7 +152,7 @@ def demo(make_app: AppMaker, port: int, *, leave: bool) -> int:
         _wait(ready, serving)
         ended = _show_sample(parts)
         if not leave:
-            print(f"\nSign in once, within ten minutes: {sign_in_link(parts, LOCAL_SUBJECT)}")
+            _show_way_in(parts)
             _until_stopped(settings)
         server.should_exit = True
         serving.join(GRACE_SECONDS + 5)

@@ -1,6 +1,6 @@
-"""The schema on one page. Ids are UUIDv4 as text; moments are UTC; sessions are dates of the exchange.
+"""The schema of portfolios and runs. Ids are UUIDv4 as text; moments are UTC; sessions are exchange dates.
 
-Knows nothing of how rows are made or read.
+Knows nothing of how rows are made or read, and of signing in, whose tables stand in access_tables.
 """
 
 from datetime import UTC, datetime
@@ -56,14 +56,15 @@ class Exact(TypeDecorator[Decimal]):
         return None if value is None else Decimal(value)
 
 
-def _id() -> sa.String:
+def uuid_text() -> sa.String:
+    """The type of an id."""
     return sa.String(36)
 
 
 user = sa.Table(
     "app_user",
     metadata,
-    sa.Column("id", _id(), primary_key=True),
+    sa.Column("id", uuid_text(), primary_key=True),
     sa.Column("subject", sa.String(255), nullable=False, unique=True),
     sa.Column("created_at", Moment, nullable=False),
 )
@@ -71,8 +72,8 @@ user = sa.Table(
 portfolio = sa.Table(
     "portfolio",
     metadata,
-    sa.Column("id", _id(), primary_key=True),
-    sa.Column("owner_id", _id(), sa.ForeignKey("app_user.id"), nullable=False),
+    sa.Column("id", uuid_text(), primary_key=True),
+    sa.Column("owner_id", uuid_text(), sa.ForeignKey("app_user.id"), nullable=False),
     sa.Column("name", sa.String(255), nullable=False),
     sa.Column("account_name", sa.String(100), nullable=False),
     sa.Column("account_key", sa.String(300), nullable=False),  # account_name trimmed and case-folded
@@ -85,7 +86,7 @@ portfolio = sa.Table(
     sa.Column("file_sha256", sa.String(64), nullable=False),
     sa.Column("created_at", Moment, nullable=False),
     sa.Column("deleted_at", Moment),
-    sa.Column("shown_run", _id()),  # the run that the status address answers
+    sa.Column("shown_run", uuid_text()),  # the run that the status address answers
 )
 sa.Index("ix_portfolio_owner", portfolio.c.owner_id, portfolio.c.id)
 sa.Index(
@@ -100,7 +101,7 @@ sa.Index(
 lot = sa.Table(
     "lot",
     metadata,
-    sa.Column("portfolio_id", _id(), sa.ForeignKey("portfolio.id"), primary_key=True),
+    sa.Column("portfolio_id", uuid_text(), sa.ForeignKey("portfolio.id"), primary_key=True),
     sa.Column("ordinal", sa.Integer, primary_key=True),
     sa.Column("line", sa.Integer, nullable=False),
     sa.Column("symbol", sa.String(40), nullable=False),
@@ -123,7 +124,7 @@ lot = sa.Table(
 flow = sa.Table(
     "flow",
     metadata,
-    sa.Column("portfolio_id", _id(), sa.ForeignKey("portfolio.id"), primary_key=True),
+    sa.Column("portfolio_id", uuid_text(), sa.ForeignKey("portfolio.id"), primary_key=True),
     sa.Column("ordinal", sa.Integer, primary_key=True),
     sa.Column("session", sa.Date, nullable=False),
     sa.Column("amount", Exact, nullable=False),  # contribution +, withdrawal -
@@ -242,7 +243,7 @@ SNAPSHOT_NUMBERS = (
 snapshot = sa.Table(
     "snapshot",
     metadata,
-    sa.Column("portfolio_id", _id(), sa.ForeignKey("portfolio.id"), primary_key=True),
+    sa.Column("portfolio_id", uuid_text(), sa.ForeignKey("portfolio.id"), primary_key=True),
     sa.Column("session", sa.Date, primary_key=True),
     *(sa.Column(name, sa.Double) for name in SNAPSHOT_NUMBERS),
     sa.Column("positions", sa.Integer, nullable=False),
@@ -254,7 +255,7 @@ snapshot = sa.Table(
 snapshot_factor = sa.Table(
     "snapshot_factor",
     metadata,
-    sa.Column("portfolio_id", _id(), sa.ForeignKey("portfolio.id"), primary_key=True),
+    sa.Column("portfolio_id", uuid_text(), sa.ForeignKey("portfolio.id"), primary_key=True),
     sa.Column("session", sa.Date, primary_key=True),
     sa.Column("factor", sa.String(40), primary_key=True),
     sa.Column("beta", sa.Double),
@@ -268,12 +269,12 @@ snapshot_factor = sa.Table(
 run = sa.Table(
     "run",
     metadata,
-    sa.Column("id", _id(), primary_key=True),
-    sa.Column("portfolio_id", _id(), sa.ForeignKey("portfolio.id"), nullable=False),
-    sa.Column("owner_id", _id(), nullable=False),
+    sa.Column("id", uuid_text(), primary_key=True),
+    sa.Column("portfolio_id", uuid_text(), sa.ForeignKey("portfolio.id"), nullable=False),
+    sa.Column("owner_id", uuid_text(), nullable=False),
     sa.Column("kind", sa.String(12), nullable=False),  # onboarding, repair, nightly
     sa.Column("trigger", sa.String(10), nullable=False),  # user, admin, schedule, cli
-    sa.Column("triggered_by", _id(), nullable=False),
+    sa.Column("triggered_by", uuid_text(), nullable=False),
     sa.Column("attempt", sa.Integer, nullable=False),  # the owner's tries, from 1
     sa.Column("fence", sa.Integer, nullable=False),  # every hand-over inside the engine
     sa.Column("resumes", sa.Integer, nullable=False),  # take-overs within this attempt
@@ -296,7 +297,7 @@ run = sa.Table(
     sa.Column("completeness", sa.Double),
     sa.Column("failure_code", sa.String(30)),
     sa.Column("failure_phase", sa.String(30)),
-    sa.Column("error_id", _id()),
+    sa.Column("error_id", uuid_text()),
 )
 sa.Index("ix_run_portfolio", run.c.portfolio_id, run.c.started_at)
 sa.Index(
@@ -310,7 +311,7 @@ sa.Index(
 phase = sa.Table(
     "phase",
     metadata,
-    sa.Column("run_id", _id(), sa.ForeignKey("run.id"), primary_key=True),
+    sa.Column("run_id", uuid_text(), sa.ForeignKey("run.id"), primary_key=True),
     sa.Column("attempt", sa.Integer, primary_key=True),
     sa.Column("phase", sa.String(30), primary_key=True),
     sa.Column("position", sa.Integer, nullable=False),
@@ -333,7 +334,7 @@ phase = sa.Table(
 chunk = sa.Table(
     "chunk",
     metadata,
-    sa.Column("run_id", _id(), sa.ForeignKey("run.id"), primary_key=True),
+    sa.Column("run_id", uuid_text(), sa.ForeignKey("run.id"), primary_key=True),
     sa.Column("attempt", sa.Integer, primary_key=True),
     sa.Column("phase", sa.String(30), primary_key=True),
     sa.Column("chunk", sa.Integer, primary_key=True),
@@ -347,7 +348,7 @@ chunk = sa.Table(
 activity = sa.Table(
     "activity",
     metadata,
-    sa.Column("run_id", _id(), sa.ForeignKey("run.id"), primary_key=True),
+    sa.Column("run_id", uuid_text(), sa.ForeignKey("run.id"), primary_key=True),
     sa.Column("seq", sa.Integer, primary_key=True),
     sa.Column("attempt", sa.Integer, nullable=False),
     sa.Column("at", Moment, nullable=False),
@@ -360,7 +361,7 @@ activity = sa.Table(
 symbol_outcome = sa.Table(
     "symbol_outcome",
     metadata,
-    sa.Column("run_id", _id(), sa.ForeignKey("run.id"), primary_key=True),
+    sa.Column("run_id", uuid_text(), sa.ForeignKey("run.id"), primary_key=True),
     sa.Column("attempt", sa.Integer, primary_key=True),
     sa.Column("symbol", sa.String(40), primary_key=True),
     sa.Column("outcome", sa.String(20), nullable=False),
@@ -373,7 +374,7 @@ symbol_outcome = sa.Table(
 status_document = sa.Table(
     "status_document",
     metadata,
-    sa.Column("run_id", _id(), sa.ForeignKey("run.id"), primary_key=True),
+    sa.Column("run_id", uuid_text(), sa.ForeignKey("run.id"), primary_key=True),
     sa.Column("attempt", sa.Integer, primary_key=True),
     sa.Column("seq", sa.Integer, nullable=False),
     sa.Column("body", sa.LargeBinary, nullable=False),
@@ -396,54 +397,4 @@ allowance = sa.Table(
     sa.Column("tokens", sa.Double, nullable=False),
     sa.Column("refilled", sa.Double, nullable=False),
     sa.Column("paused_until", sa.Double, nullable=False),
-)
-
-# Opaque secrets are kept as their SHA-256 only. A sign-in is one browser's; its `sid` is what tokens name.
-sign_in = sa.Table(
-    "sign_in",
-    metadata,
-    sa.Column("digest", sa.String(64), primary_key=True),
-    sa.Column("user_id", _id(), sa.ForeignKey("app_user.id"), nullable=False, index=True),
-    sa.Column("sid", _id(), nullable=False),
-    sa.Column("way", sa.String(10), nullable=False),  # link, password
-    sa.Column("created_at", Moment, nullable=False),
-    sa.Column("expires_at", Moment, nullable=False, index=True),
-)
-
-sign_in_link = sa.Table(
-    "sign_in_link",
-    metadata,
-    sa.Column("digest", sa.String(64), primary_key=True),
-    sa.Column("subject", sa.String(255), nullable=False),
-    sa.Column("expires_at", Moment, nullable=False, index=True),
-)
-
-password = sa.Table(
-    "password",
-    metadata,
-    sa.Column("user_id", _id(), sa.ForeignKey("app_user.id"), primary_key=True),
-    sa.Column("hash", sa.String(255), nullable=False),  # argon2id with its parameters
-    sa.Column("set_at", Moment, nullable=False),
-)
-
-# Wrong passwords in a row, by account and address; both hashed, for people type passwords as names.
-password_tries = sa.Table(
-    "password_tries",
-    metadata,
-    sa.Column("account", sa.String(64), primary_key=True),
-    sa.Column("address", sa.String(64), primary_key=True),
-    sa.Column("failures", sa.Integer, nullable=False),
-    sa.Column("last_at", Moment, nullable=False, index=True),
-)
-
-# Lets one plain EventSource in, once, for one run of one portfolio.
-stream_ticket = sa.Table(
-    "stream_ticket",
-    metadata,
-    sa.Column("digest", sa.String(64), primary_key=True),
-    sa.Column("user_id", _id(), sa.ForeignKey("app_user.id"), nullable=False),
-    sa.Column("sid", sa.String(255), nullable=False, index=True),
-    sa.Column("portfolio_id", _id(), nullable=False),
-    sa.Column("run_id", _id()),  # null when the portfolio was never onboarded
-    sa.Column("expires_at", Moment, nullable=False, index=True),
 )
