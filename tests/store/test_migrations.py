@@ -10,8 +10,8 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from glassfolio.db import migrate
-from glassfolio.db.engine import Database
 from glassfolio.db.access_tables import metadata
+from glassfolio.db.engine import Database
 from tests.databases import open_database
 
 

@@ -5,7 +5,9 @@ Knows nothing of how rows are made or read.
 
 import sqlalchemy as sa
 
-from glassfolio.db.tables import Moment, metadata, uuid_text
+# Whoever takes the metadata from here has all tables in it.
+from glassfolio.db.tables import Moment, uuid_text
+from glassfolio.db.tables import metadata as metadata
 
 # One browser's sign-in; its `sid` is what tokens name.
 sign_in = sa.Table(
