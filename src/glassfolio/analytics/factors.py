@@ -32,6 +32,7 @@ class Member:
     """One factor: the return of `series`, less that of `minus` if there is one.
 
     valid_from, valid_to: first and last session, inclusive; None is open.
+    maturity: years of the par bond whose price the series follows; None for all but a rate.
     warnings: what every number that rests on it carries. note: for people.
     """
 
@@ -43,6 +44,7 @@ class Member:
     valid_to: date | None = None
     warnings: tuple[Warning_, ...] = ()
     note: str = ""
+    maturity: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +151,7 @@ US_ETF = FactorSet(
         Member("quality", Role.SPREAD, "QUAL", "SPY"),
         Member("size", Role.SPREAD, "IWM", "SPY"),
         Member("low_vol", Role.SPREAD, "USMV", "SPY"),
-        Member("rate", Role.RATE, "TLT", note="priced as a par bond of 25.5 years"),
+        Member("rate", Role.RATE, "TLT", note="priced as a par bond of 25.5 years", maturity=25.5),
     ),
 )
 DEMO = FactorSet(
@@ -164,7 +166,9 @@ DEMO = FactorSet(
         ),
         *(_demo_member(key, series, None) for key, series in _DEMO_STYLES.items()),
         *(_demo_member(key, series, "SP500") for key, series in _DEMO_STYLES.items()),
-        Member("rate", Role.RATE, "UST20_TR", valid_to=date(2017, 3, 29), note="20-year par bond"),
+        Member(
+            "rate", Role.RATE, "UST20_TR", valid_to=date(2017, 3, 29), note="20-year par bond", maturity=20.0
+        ),
     ),
 )
 FACTOR_SETS: Mapping[str, FactorSet] = {US_ETF.name: US_ETF, DEMO.name: DEMO}
