@@ -16,10 +16,10 @@ from statsmodels.regression.rolling import RollingOLS
 from glassfolio.analytics.factors import MODELS, FactorSet, Member, Role, fit
 from glassfolio.analytics.ledger import roll
 from glassfolio.analytics.lots import LotTable
-from glassfolio.analytics.metrics import symbol_metrics
 from glassfolio.analytics.regression import rolling_regression
 from glassfolio.analytics.returns import simple_returns
 from glassfolio.analytics.risk import factor_exposures, measure, net_positions
+from glassfolio.analytics.symbols import symbol_metrics
 from glassfolio.model.market import FloatArray, Panel
 
 SESSIONS, DATES, LOTS, TIMED_SYMBOLS = 507, 254, 30, 6

@@ -76,10 +76,13 @@ def metrics() -> str:
             str(metric.minimum or ""),
             f"`{metric.formula}`",
             metric.source,
+            metric.checked,
+            ", ".join(f"`{name}`" for name in metric.details),
         )
         for metric in METRICS.values()
     )
-    return table(("key", "title", "unit", "window", "least n", "formula", "source"), rows)
+    head = ("key", "title", "unit", "window", "least n", "formula", "source", "how it is checked", "details")
+    return table(head, rows)
 
 
 def models() -> str:

@@ -100,7 +100,9 @@ def test_fewer_pairs_than_the_minimum_give_no_value(minimum: int) -> None:
 
 def test_a_late_listing_changes_nobody_else() -> None:
     y, x = sample()
-    assert_same(columns(rolling_regression(y, x, 60, 40), [0, 1, 3]), rolling_regression(y[:, [0, 1, 3]], x, 60, 40))
+    assert_same(
+        columns(rolling_regression(y, x, 60, 40), [0, 1, 3]), rolling_regression(y[:, [0, 1, 3]], x, 60, 40)
+    )
 
 
 @given(st.permutations(range(5)), st.integers(1, 5), st.integers(0, 119))
@@ -115,7 +117,9 @@ def test_any_subset_order_and_start_give_the_same_bits(order: list[int], count: 
 def test_more_history_before_the_window_gives_the_same_bits() -> None:
     y, x = sample()
     for cut in (1, 7, 33, 40):
-        assert_same(rolling_regression(y, x, 60, 40, 110), rolling_regression(y[cut:], x[cut:], 60, 40, 110 - cut))
+        assert_same(
+            rolling_regression(y, x, 60, 40, 110), rolling_regression(y[cut:], x[cut:], 60, 40, 110 - cut)
+        )
 
 
 def test_two_hundred_symbols_have_the_bits_of_each_alone() -> None:

@@ -44,14 +44,17 @@ class BetaSeries:
 class MetricSeries:
     """One metric of one symbol on D consecutive sessions, the first of which begins a block.
 
-    value: (D,), NaN where missing; n: (D,); reason: (D,) codes.
+    value: (D,), NaN where missing; n: (D,); reason: (D,) codes; warnings: (D,) bits; details: (D, K) in the
+    order the metric names them, NaN where missing.
     """
 
     symbol: str
     metric: str
     value: FloatArray
-    n: IntArray
+    n: NDArray[np.integer]
     reason: NDArray[np.int8]
+    warnings: NDArray[np.int16]
+    details: FloatArray
     inputs: str
 
 
@@ -163,7 +166,18 @@ def _empty_betas(symbol: str, keys: tuple[str, ...], days: int, inputs: str) -> 
     )
 
 
-_METRIC_COLUMNS = ("symbol", "metric", "block", "value", "n", "reason", "last", "inputs")
+_METRIC_COLUMNS = (
+    "symbol",
+    "metric",
+    "block",
+    "value",
+    "n",
+    "reason",
+    "warnings",
+    "details",
+    "last",
+    "inputs",
+)
 
 
 def write_metrics(connection: sa.Connection, first: int, last: int, series: Iterable[MetricSeries]) -> None:
@@ -176,6 +190,8 @@ def write_metrics(connection: sa.Connection, first: int, last: int, series: Iter
             blocks.pack(item.value[part], "f8"),
             blocks.pack(item.n[part], "i2"),
             blocks.pack(item.reason[part], "i1"),
+            blocks.pack(item.warnings[part], "i2"),
+            blocks.pack(item.details[part], "f8") if item.details.shape[1] else None,
             end,
             item.inputs,
         )
@@ -199,26 +215,35 @@ def metrics(
         )
     )
     found: dict[tuple[str, str], MetricSeries] = {}
-    days = last - first + 1
     for row in rows:
+        width = len(row.details or b"") // len(row.value)
         series = found.get((row.symbol, row.metric))
-        if series is None:
-            series = found[row.symbol, row.metric] = MetricSeries(
-                row.symbol,
-                row.metric,
-                np.full(days, np.nan),
-                np.zeros(days, dtype=np.int64),
-                np.full(days, -1, dtype=np.int8),
-                row.inputs,
-            )
+        if series is None or series.details.shape[1] != width:
+            series = found[row.symbol, row.metric] = _empty_metric(row, last - first + 1, width)
         at = row.block * blocks.BLOCK - first
-        for target, packed, dtype in (
-            (series.value, row.value, "f8"),
-            (series.n, row.n, "i2"),
-            (series.reason, row.reason, "i1"),
+        for target, packed, dtype, columns in (
+            (series.value, row.value, "f8", None),
+            (series.n, row.n, "i2", None),
+            (series.reason, row.reason, "i1", None),
+            (series.warnings, row.warnings, "i2", None),
+            (series.details, row.details, "f8", width),
         ):
-            _place(target, at, blocks.unpack(packed, dtype))
+            if packed:
+                _place(target, at, blocks.unpack(packed, dtype, columns))
     return found
+
+
+def _empty_metric(row: Any, days: int, width: int) -> MetricSeries:
+    return MetricSeries(
+        row.symbol,
+        row.metric,
+        np.full(days, np.nan),
+        np.zeros(days, dtype=np.int16),
+        np.full(days, -1, dtype=np.int8),
+        np.zeros(days, dtype=np.int16),
+        np.full((days, width), np.nan),
+        row.inputs,
+    )
 
 
 def up_to_date(

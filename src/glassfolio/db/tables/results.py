@@ -34,6 +34,8 @@ metric = sa.Table(
     sa.Column("value", sa.LargeBinary, nullable=False),  # (64,) float64
     sa.Column("n", sa.LargeBinary, nullable=False),  # (64,) int16
     sa.Column("reason", sa.LargeBinary, nullable=False),  # (64,) int8, codes of model.results
+    sa.Column("warnings", sa.LargeBinary),  # (64,) int16, bits of model.results
+    sa.Column("details", sa.LargeBinary),  # (64, K) float64, named by the metric
     sa.Column("last", sa.Integer, nullable=False),  # ordinal of the last session that was computed
     sa.Column("inputs", sa.String(64), nullable=False),
     sqlite_with_rowid=False,
