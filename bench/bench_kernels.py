@@ -16,10 +16,10 @@ from statsmodels.regression.rolling import RollingOLS
 from glassfolio.analytics.factors import MODELS, FactorSet, Member, Role, fit
 from glassfolio.analytics.ledger import roll
 from glassfolio.analytics.lots import LotTable
-from glassfolio.analytics.metrics import symbol_metrics
-from glassfolio.analytics.regression import rolling_ols
+from glassfolio.analytics.regression import rolling_regression
 from glassfolio.analytics.returns import simple_returns
 from glassfolio.analytics.risk import factor_exposures, measure, net_positions
+from glassfolio.analytics.symbols import symbol_metrics
 from glassfolio.model.market import FloatArray, Panel
 
 SESSIONS, DATES, LOTS, TIMED_SYMBOLS = 507, 254, 30, 6
@@ -70,8 +70,8 @@ def time_ours(returns: FloatArray, x: FloatArray) -> float:
     y, start = returns[1:, SPREADS + 1 :], SESSIONS - 1 - DATES
 
     def work() -> None:
-        rolling_ols(y, x[:, :1], MARKET.window, MARKET.minimum, start)
-        rolling_ols(y, x, RISK.window, RISK.minimum, start)
+        rolling_regression(y, x[:, :1], MARKET.window, MARKET.minimum, start)
+        rolling_regression(y, x, RISK.window, RISK.minimum, start)
 
     return best(work)
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.regression.rolling import RollingOLS
 
-from glassfolio.analytics.regression import Fit, rolling_ols
+from glassfolio.analytics.regression import Fit, rolling_regression
 from glassfolio.analytics.rolling import rolling_sum, trailing_product
 from glassfolio.model.market import FloatArray
 
@@ -39,9 +39,9 @@ def assert_same(left: Fit, right: Fit) -> None:
         )
 
 
-def test_a_complete_series_matches_statsmodels_rolling_ols() -> None:
+def test_a_complete_series_matches_statsmodels_rolling_regression() -> None:
     y, x = sample()
-    fit = rolling_ols(y, x[:, :1], 60, 40)
+    fit = rolling_regression(y, x[:, :1], 60, 40)
     for j in (0, 3, 4):
         truth = RollingOLS(y[:, j], sm.add_constant(x[:, :1]), window=60).fit()
         np.testing.assert_allclose(fit.value[59:, j, 0], truth.params[59:, 1], rtol=1e-9, atol=1e-12)
@@ -55,7 +55,7 @@ def test_joint_slopes_match_statsmodels_whatever_is_missing(at: int, symbol: int
     y, x = sample()
     x[70] = NAN
     x[90, 2] = NAN
-    fit = rolling_ols(y, x, 60, 20)
+    fit = rolling_regression(y, x, 60, 20)
     window = slice(at - 59, at + 1)
     mask = np.isfinite(y[window, symbol]) & np.isfinite(x[window]).all(axis=1)
     assert fit.n[at, symbol] == mask.sum()
@@ -72,17 +72,17 @@ def test_a_window_holds_exactly_its_number_of_sessions() -> None:
     """A return that leaves the window of 90 has no effect, the 90th one has."""
     rng = np.random.default_rng(3)
     x, y = rng.normal(size=(120, 1)), rng.normal(size=(120, 1))
-    before = rolling_ols(y, x, 90, 60).value[110, 0, 0]
+    before = rolling_regression(y, x, 90, 60).value[110, 0, 0]
     y[20] += 5
-    assert rolling_ols(y, x, 90, 60).value[110, 0, 0] == before
+    assert rolling_regression(y, x, 90, 60).value[110, 0, 0] == before
     y[21] += 5
-    assert rolling_ols(y, x, 90, 60).value[110, 0, 0] != before
+    assert rolling_regression(y, x, 90, 60).value[110, 0, 0] != before
 
 
 def test_a_session_without_a_factor_has_no_fit_and_keeps_its_n() -> None:
     y, x = sample()
     x[100, 1] = NAN
-    fit = rolling_ols(y, x, 60, 40)
+    fit = rolling_regression(y, x, 60, 40)
     assert np.isnan(fit.value[100]).all()
     assert np.isnan(fit.r2[100]).all()
     assert fit.n[100, 0] == 59
@@ -93,53 +93,57 @@ def test_a_session_without_a_factor_has_no_fit_and_keeps_its_n() -> None:
 def test_fewer_pairs_than_the_minimum_give_no_value(minimum: int) -> None:
     y, x = sample()
     y[: 120 - 40, 0] = NAN
-    fit = rolling_ols(y, x, 60, minimum)
+    fit = rolling_regression(y, x, 60, minimum)
     assert fit.n[119, 0] == 40
     assert np.isnan(fit.value[119, 0]).all() == (minimum == 41)
 
 
 def test_a_late_listing_changes_nobody_else() -> None:
     y, x = sample()
-    assert_same(columns(rolling_ols(y, x, 60, 40), [0, 1, 3]), rolling_ols(y[:, [0, 1, 3]], x, 60, 40))
+    assert_same(
+        columns(rolling_regression(y, x, 60, 40), [0, 1, 3]), rolling_regression(y[:, [0, 1, 3]], x, 60, 40)
+    )
 
 
 @given(st.permutations(range(5)), st.integers(1, 5), st.integers(0, 119))
 @settings(max_examples=40, deadline=None)
 def test_any_subset_order_and_start_give_the_same_bits(order: list[int], count: int, start: int) -> None:
     y, x = sample()
-    whole = columns(rolling_ols(y, x, 60, 40), order[:count])
-    part = rolling_ols(y[:, order[:count]], x, 60, 40, start)
+    whole = columns(rolling_regression(y, x, 60, 40), order[:count])
+    part = rolling_regression(y[:, order[:count]], x, 60, 40, start)
     assert_same(Fit(whole.value[start:], whole.stderr[start:], whole.r2[start:], whole.n[start:]), part)
 
 
 def test_more_history_before_the_window_gives_the_same_bits() -> None:
     y, x = sample()
     for cut in (1, 7, 33, 40):
-        assert_same(rolling_ols(y, x, 60, 40, 110), rolling_ols(y[cut:], x[cut:], 60, 40, 110 - cut))
+        assert_same(
+            rolling_regression(y, x, 60, 40, 110), rolling_regression(y[cut:], x[cut:], 60, 40, 110 - cut)
+        )
 
 
 def test_two_hundred_symbols_have_the_bits_of_each_alone() -> None:
     rng = np.random.default_rng(5)
     x, y = rng.normal(size=(80, 2)), rng.normal(size=(80, 200))
     y[40, 150] = NAN
-    whole = rolling_ols(y, x, 50, 30, 60)
+    whole = rolling_regression(y, x, 50, 30, 60)
     for j in (0, 63, 64, 150, 199):
-        assert_same(columns(whole, [j]), rolling_ols(y[:, [j]], x, 50, 30, 60))
+        assert_same(columns(whole, [j]), rolling_regression(y[:, [j]], x, 50, 30, 60))
 
 
 def test_later_data_do_not_change_earlier_betas() -> None:
     y, x = sample()
-    before = rolling_ols(y, x, 60, 40)
+    before = rolling_regression(y, x, 60, 40)
     y[100:] *= -3
     x[100:] += 0.01
-    after = rolling_ols(y, x, 60, 40)
+    after = rolling_regression(y, x, 60, 40)
     np.testing.assert_array_equal(after.value[:100], before.value[:100])
     assert not np.allclose(after.value[105, 0], before.value[105, 0])
 
 
 def test_a_holding_that_is_the_factor_has_beta_one_and_no_error() -> None:
     _, x = sample()
-    fit = rolling_ols(x[:, :1] + 0.001, x, 60, 40)
+    fit = rolling_regression(x[:, :1] + 0.001, x, 60, 40)
     np.testing.assert_allclose(fit.value[-1, 0], [1, 0, 0], atol=1e-12)
     assert fit.r2[-1, 0] == pytest.approx(1)
     np.testing.assert_array_equal(fit.stderr[-1, 0], 0)
@@ -147,40 +151,40 @@ def test_a_holding_that_is_the_factor_has_beta_one_and_no_error() -> None:
 
 def test_adding_a_multiple_of_a_factor_adds_to_its_beta() -> None:
     y, x = sample()
-    moved = rolling_ols(y + 2.5 * x[:, 2:], x, 60, 40).value - rolling_ols(y, x, 60, 40).value
+    moved = rolling_regression(y + 2.5 * x[:, 2:], x, 60, 40).value - rolling_regression(y, x, 60, 40).value
     np.testing.assert_allclose(moved[-1], np.tile([0, 0, 2.5], (5, 1)), atol=1e-9)
 
 
 def test_permuted_factors_permute_the_betas() -> None:
     y, x = sample()
-    straight, turned = rolling_ols(y, x, 60, 40), rolling_ols(y, x[:, [2, 0, 1]], 60, 40)
+    straight, turned = rolling_regression(y, x, 60, 40), rolling_regression(y, x[:, [2, 0, 1]], 60, 40)
     np.testing.assert_allclose(turned.value, straight.value[:, :, [2, 0, 1]], rtol=1e-9, atol=1e-12)
 
 
 def test_a_large_beta_is_not_clipped() -> None:
     y, x = sample()
-    assert rolling_ols(y, x, 60, 40).value[-1, 4, 0] > 7
+    assert rolling_regression(y, x, 60, 40).value[-1, 4, 0] > 7
 
 
 @pytest.mark.parametrize("second", ["copy", "constant"])
 def test_collinear_factors_have_no_fit(second: str) -> None:
     y, x = sample()
     x = np.column_stack([x[:, 0], x[:, 0] * 2 if second == "copy" else np.full(len(x), 0.0003)])
-    fit = rolling_ols(y, x, 60, 40)
+    fit = rolling_regression(y, x, 60, 40)
     assert np.isnan(fit.value).all()
     assert fit.n[-1, 0] == 60
 
 
 def test_a_series_that_does_not_move_has_beta_zero_and_no_r2() -> None:
     _, x = sample()
-    fit = rolling_ols(np.full((120, 1), 0.0001), x, 60, 40)
+    fit = rolling_regression(np.full((120, 1), 0.0001), x, 60, 40)
     np.testing.assert_allclose(fit.value[-1], 0, atol=1e-12)
     assert np.isnan(fit.r2[-1, 0])
 
 
 def test_r2_lies_between_zero_and_one() -> None:
     y, x = sample(400, seed=9)
-    r2 = rolling_ols(y, x, 30, 20).r2
+    r2 = rolling_regression(y, x, 30, 20).r2
     assert ((r2 >= 0) & (r2 <= 1) | np.isnan(r2)).all()
     assert np.isfinite(r2[-1]).all()
 
@@ -211,7 +215,7 @@ def test_true_betas_are_recovered_within_sampling_error() -> None:
     draws, n, truth = 4000, 90, np.array([1.2, -0.4])
     x = rng.normal(0, 0.01, (n, 2)) @ np.array([[1, 0.4], [0, 1]])
     y = (x @ truth)[:, None] + 0.02 * rng.standard_t(5, (n, draws))
-    fit = rolling_ols(y, x, n, 60, n - 1)
+    fit = rolling_regression(y, x, n, 60, n - 1)
     error = fit.value[0] - truth
     assert (np.abs(error.mean(axis=0)) < 4 * error.std(axis=0) / np.sqrt(draws)).all()
     covered = (np.abs(error) < 1.98761 * fit.stderr[0]).mean(axis=0)

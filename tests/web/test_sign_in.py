@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from glassfolio.clock import SystemClock
-from glassfolio.db import access_tables
+from glassfolio.db import tables
 from glassfolio.identity.opaque import digest
 from tests.contracts.running import Running, ShiftedClock, make_settings, running, stored
 from tests.databases import shared_database
@@ -122,7 +122,7 @@ class TestLinks:
     def test_the_database_keeps_hashes_only(self, service: Running, browser: Browser) -> None:
         waiting = service.parts.signing_in.make_link("keeper")
         browser.open_link("keeper")
-        kept = "".join(rows(service, access_tables.sign_in) + rows(service, access_tables.sign_in_link))
+        kept = "".join(rows(service, tables.sign_in) + rows(service, tables.sign_in_link))
         assert browser.cookie is not None
         for secret in (waiting, browser.cookie):
             assert secret not in kept
@@ -245,7 +245,7 @@ class TestPasswords:
         reply = other.post("/sign-in", subject="henry", password=PASSWORD)
         assert (reply.status_code, reply.headers["location"]) == (303, "/")
         assert "henry" in other.get("/").text
-        kept = "".join(rows(service, access_tables.password))
+        kept = "".join(rows(service, tables.password))
         assert PASSWORD not in kept
         assert "$argon2id$" in kept
 

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from glassfolio.clock import SystemClock
-from glassfolio.db.access_tables import stream_ticket
+from glassfolio.db.tables import stream_ticket
 from glassfolio.errors import NotSignedIn
 from glassfolio.signing_in import SigningIn
 from glassfolio.store.access import Ticket

@@ -12,8 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from glassfolio.db import bulk
-from glassfolio.db.access_tables import password, password_tries, sign_in, sign_in_link, stream_ticket
-from glassfolio.db.tables import user
+from glassfolio.db.tables import password, password_tries, sign_in, sign_in_link, stream_ticket, user
 
 
 @dataclass(frozen=True, slots=True)

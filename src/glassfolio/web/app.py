@@ -8,7 +8,19 @@ from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
 from glassfolio import __version__
-from glassfolio.web import errors, health, page_security, pages, portfolios, results, sign_in, status, tokens
+from glassfolio.web import (
+    errors,
+    events,
+    health,
+    live,
+    page_security,
+    pages,
+    portfolios,
+    results,
+    sign_in,
+    status,
+    tokens,
+)
 from glassfolio.web.access import Users
 from glassfolio.web.limits import BodyLimit
 from glassfolio.wiring import Parts, Worker, observer
@@ -16,19 +28,24 @@ from glassfolio.wiring import Parts, Worker, observer
 
 def create_app(parts: Parts, *, with_worker: bool = True) -> FastAPI:
     """The application over `parts`; with a worker inside unless told not to."""
+    hub = live.Hub()
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         watching = observer(parts)
+        following = live.Watcher(parts, hub, asyncio.get_running_loop())
         worker = await run_in_threadpool(Worker, parts) if with_worker else None
         if worker is not None:
             await run_in_threadpool(worker.start)
         watching.start()
+        following.start()
         renewing = asyncio.create_task(parts.verifier.keys.keep_fresh())
         try:
             yield
         finally:
             renewing.cancel()
+            hub.close()
+            await run_in_threadpool(following.stop)
             watching.stop()
             if worker is not None:
                 await run_in_threadpool(worker.stop)
@@ -43,6 +60,7 @@ def create_app(parts: Parts, *, with_worker: bool = True) -> FastAPI:
     )
     app.state.parts = parts
     app.state.users = Users(parts)
+    app.state.hub = hub
     errors.install(app)
     app.add_middleware(BodyLimit)
     app.add_middleware(errors.LastResort)
@@ -50,6 +68,7 @@ def create_app(parts: Parts, *, with_worker: bool = True) -> FastAPI:
     page_security.install(app, parts.settings)
     # Polled most, so matched first.
     app.include_router(status.router)
+    app.include_router(events.router)
     app.include_router(portfolios.router)
     app.include_router(results.router)
     app.include_router(health.router)

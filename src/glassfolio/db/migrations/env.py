@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from glassfolio.db.access_tables import metadata
+from glassfolio.db.tables import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

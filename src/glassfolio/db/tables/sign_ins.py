@@ -1,21 +1,16 @@
-"""The schema of signing in: sign-ins, links, passwords, tickets. Opaque secrets are kept as SHA-256 only.
-
-Knows nothing of how rows are made or read.
-"""
+"""Sign-ins, one-time links, passwords and stream tickets. Opaque secrets are kept as SHA-256 only."""
 
 import sqlalchemy as sa
 
-# Whoever takes the metadata from here has all tables in it.
-from glassfolio.db.tables import Moment, uuid_text
-from glassfolio.db.tables import metadata as metadata
+from glassfolio.db.tables.types import Moment, key, metadata
 
 # One browser's sign-in; its `sid` is what tokens name.
 sign_in = sa.Table(
     "sign_in",
     metadata,
     sa.Column("digest", sa.String(64), primary_key=True),
-    sa.Column("user_id", uuid_text(), sa.ForeignKey("app_user.id"), nullable=False, index=True),
-    sa.Column("sid", uuid_text(), nullable=False),
+    sa.Column("user_id", key(), sa.ForeignKey("app_user.id"), nullable=False, index=True),
+    sa.Column("sid", key(), nullable=False),
     sa.Column("way", sa.String(10), nullable=False),  # link, password
     sa.Column("created_at", Moment, nullable=False),
     sa.Column("expires_at", Moment, nullable=False, index=True),
@@ -32,7 +27,7 @@ sign_in_link = sa.Table(
 password = sa.Table(
     "password",
     metadata,
-    sa.Column("user_id", uuid_text(), sa.ForeignKey("app_user.id"), primary_key=True),
+    sa.Column("user_id", key(), sa.ForeignKey("app_user.id"), primary_key=True),
     sa.Column("hash", sa.String(255), nullable=False),  # argon2id with its parameters
     sa.Column("set_at", Moment, nullable=False),
 )
@@ -52,9 +47,9 @@ stream_ticket = sa.Table(
     "stream_ticket",
     metadata,
     sa.Column("digest", sa.String(64), primary_key=True),
-    sa.Column("user_id", uuid_text(), sa.ForeignKey("app_user.id"), nullable=False),
+    sa.Column("user_id", key(), sa.ForeignKey("app_user.id"), nullable=False),
     sa.Column("sid", sa.String(255), nullable=False, index=True),
-    sa.Column("portfolio_id", uuid_text(), nullable=False),
-    sa.Column("run_id", uuid_text()),  # null when the portfolio was never onboarded
+    sa.Column("portfolio_id", key(), nullable=False),
+    sa.Column("run_id", key()),  # null when the portfolio was never onboarded
     sa.Column("expires_at", Moment, nullable=False, index=True),
 )
