@@ -134,13 +134,17 @@ class SigningIn:
             access.add_ticket(connection, digest(secret), ticket, now, now + TICKET_LIFE)
         return secret
 
-    def redeem_ticket(self, secret: str, portfolio_id: str, run_id: str | None = None) -> Ticket:
+    def redeem_ticket(
+        self, secret: str, *, portfolio_id: str | None = None, run_id: str | None = None
+    ) -> Ticket:
         """Use a ticket up for the stream of a portfolio, or of one run; returns whom it lets in.
 
         A ticket that was made for something else is used up as well. Raises NotSignedIn.
         """
         with self.database.transaction() as connection:
             ticket = access.take_ticket(connection, digest(secret), self.clock.now())
-        if ticket is None or ticket.portfolio_id != portfolio_id or run_id not in (None, ticket.run_id):
+        if ticket is None or (portfolio_id is None and run_id is None):
+            raise NotSignedIn
+        if portfolio_id not in (None, ticket.portfolio_id) or run_id not in (None, ticket.run_id):
             raise NotSignedIn
         return ticket

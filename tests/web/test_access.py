@@ -119,9 +119,12 @@ def test_the_owner_gets_an_answer_on_every_route(service: Running, routes: list[
     deleting = [route for route in routes if route[0] == "delete"]
     for route in [route for route in routes if route not in deleting] + deleting:
         ids = ids_of(opened(carol))
-        reply = ask(service, route, ids, service.token("carol"))
-        # Retrying what is at work, or a log that is not there yet, is refused to its owner in other words.
-        assert reply.status_code < 300 or reply.status_code in (409, 422), (route, reply.text)
+        method, path = route
+        headers = {"Authorization": f"Bearer {service.token('carol')}"}
+        # A stream would not end by itself: only its beginning is looked at.
+        with service.anonymous().stream(method, path.format(**ids), headers=headers) as reply:
+            # Retrying what is at work is refused to its owner too, in other words.
+            assert reply.status_code < 300 or reply.status_code in (409, 422), route
         carol.delete(f"/api/v1/portfolios/{ids['portfolio_id']}")
     assert len(routes) >= 15
 

@@ -50,9 +50,9 @@ def move(service: Running, seconds: float) -> None:
     clock.move(timedelta(seconds=seconds))
 
 
-def is_good(signing_in: SigningIn, secret: str, portfolio_id: str, run_id: str | None = None) -> bool:
+def is_good(signing_in: SigningIn, secret: str, portfolio_id: str | None, run_id: str | None = None) -> bool:
     try:
-        signing_in.redeem_ticket(secret, portfolio_id, run_id)
+        signing_in.redeem_ticket(secret, portfolio_id=portfolio_id, run_id=run_id)
     except NotSignedIn:
         return False
     return True
@@ -64,7 +64,7 @@ def test_a_ticket_lets_its_owner_in_once_for_one_run_of_one_portfolio(
     told = opened(service.client("alice"))
     secret = ticket(service, told["portfolio_id"])
     assert len(secret) == 43
-    redeemed = signing_in.redeem_ticket(secret, told["portfolio_id"])
+    redeemed = signing_in.redeem_ticket(secret, portfolio_id=told["portfolio_id"])
     assert isinstance(redeemed, Ticket)
     assert (redeemed.portfolio_id, redeemed.run_id) == (told["portfolio_id"], told["run_id"])
     assert service.parts.reading.portfolio(redeemed.user_id, told["portfolio_id"])
@@ -102,7 +102,7 @@ def test_a_portfolio_that_was_never_onboarded_has_a_ticket_without_a_run(
     service: Running, signing_in: SigningIn
 ) -> None:
     portfolio_id = stored(service.client("alice"))
-    assert signing_in.redeem_ticket(ticket(service, portfolio_id), portfolio_id).run_id is None
+    assert signing_in.redeem_ticket(ticket(service, portfolio_id), portfolio_id=portfolio_id).run_id is None
     assert not is_good(signing_in, ticket(service, portfolio_id), portfolio_id, portfolio_id)
 
 
@@ -143,3 +143,50 @@ def test_a_ticket_is_no_token(service: Running) -> None:
     portfolio_id = stored(service.client("alice"))
     headers = {"Authorization": f"Bearer {ticket(service, portfolio_id)}"}
     assert service.anonymous().get("/api/v1/portfolios", headers=headers).status_code == 401
+
+
+def opens(service: Running, address: str, secret: str, **headers: str) -> int:
+    """The status of a stream that is opened with a ticket."""
+    with service.anonymous().stream("GET", f"{address}?ticket={secret}", headers=headers) as reply:
+        if reply.status_code == 200:
+            assert reply.headers["content-type"].startswith("text/event-stream")
+            assert next(reply.iter_lines()).startswith("retry:")
+        return reply.status_code
+
+
+def test_a_stream_opens_with_a_ticket_once(service: Running) -> None:
+    told = opened(service.client("alice"))
+    secret = ticket(service, told["portfolio_id"])
+    address = f"/api/v1/onboarding/status/{told['portfolio_id']}/events"
+    assert opens(service, address, secret) == 200
+    assert opens(service, address, secret) == 401
+
+
+def test_the_stream_of_the_run_opens_with_it_and_that_of_another_does_not(
+    service: Running, signing_in: SigningIn
+) -> None:
+    told, other = opened(service.client("alice")), opened(service.client("alice"))
+    assert (
+        opens(service, f"/api/v1/runs/{told['run_id']}/events", ticket(service, told["portfolio_id"])) == 200
+    )
+    for address in (f"/api/v1/runs/{other['run_id']}", f"/api/v1/onboarding/status/{other['portfolio_id']}"):
+        assert opens(service, f"{address}/events", ticket(service, told["portfolio_id"])) == 401
+    never = stored(service.client("alice"))
+    assert not is_good(signing_in, ticket(service, never), None)
+
+
+def test_a_ticket_does_not_help_a_token_that_does_not_hold_and_opens_nothing_else(service: Running) -> None:
+    told = opened(service.client("alice"))
+    address = f"/api/v1/onboarding/status/{told['portfolio_id']}"
+    secret = ticket(service, told["portfolio_id"])
+    assert opens(service, f"{address}/events", secret, Authorization="Bearer a.b.c") == 401
+    for path_ in (address, f"{address}/logs", "/api/v1/portfolios"):
+        assert opens(service, path_, secret) == 401
+    assert opens(service, f"{address}/events", secret) == 200
+
+
+def test_a_ticket_whose_portfolio_was_deleted_meanwhile_shows_nothing(service: Running) -> None:
+    told = opened(service.client("alice"))
+    secret = ticket(service, told["portfolio_id"])
+    service.client("alice").delete(f"/api/v1/portfolios/{told['portfolio_id']}")
+    assert opens(service, f"/api/v1/onboarding/status/{told['portfolio_id']}/events", secret) == 404

@@ -11,9 +11,10 @@ import re
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Query, Request
 from starlette.concurrency import run_in_threadpool
 
 from glassfolio.errors import LookingOnly, NotFound, NotSignedIn, OperatorsOnly
@@ -28,6 +29,7 @@ from glassfolio.wiring import Parts
 audit = logging.getLogger("glassfolio.audit")
 
 SUBJECTS_KEPT = 10_000
+LONGEST_TICKET = 100
 ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 TOKEN = re.compile(r"eyJ[\w-]*\.[\w-]+\.[\w-]*", re.ASCII)
 LOOKING = ("GET", "HEAD")
@@ -115,6 +117,22 @@ async def caller(request: Request, identity: Bearer) -> Caller:
     """Who asks. Raises NotSignedIn, and NotFound when an id in the address is malformed."""
     require_ids(request)
     return Caller(await user_id_of(request, identity.subject), Trigger.USER)
+
+
+async def watcher(
+    request: Request, ticket: Annotated[str | None, Query(max_length=LONGEST_TICKET)] = None
+) -> Caller:
+    """Who opens a stream, with a bearer token or, where that cannot be sent, with a ticket for it.
+
+    Raises NotSignedIn, and NotFound when an id in the address is malformed.
+    """
+    if ticket is None or "authorization" in request.headers:
+        return await caller(request, await bearer(request))
+    require_ids(request)
+    parts = await parts_of(request)
+    redeem = partial(parts.signing_in.redeem_ticket, **request.path_params)
+    held = await run_in_threadpool(redeem, ticket)
+    return Caller(held.user_id, Trigger.USER)
 
 
 async def operator(request: Request, identity: Bearer) -> Caller:
@@ -209,6 +227,7 @@ def _is_trusted(address: str, settings: Settings) -> bool:
 
 
 SignedIn = Annotated[Caller, Depends(caller)]
+Watching = Annotated[Caller, Depends(watcher)]
 Operator = Annotated[Caller, Depends(operator)]
 Visiting = Annotated[Visitor, Depends(visitor)]
 MaybeVisiting = Annotated[Visitor | None, Depends(find_visitor)]
