@@ -32,7 +32,6 @@ POWERS = (
     "publickey-credentials-get",
     "screen-wake-lock",
     "usb",
-    "web-share",
     "xr-spatial-tracking",
 )
 ASKED = ("Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "Last-Event-ID")
