@@ -33,6 +33,7 @@ def test_the_schema_after_all_migrations_is_the_described_one(database: Database
             if not (change[0] == "remove_table" and change[1].name not in metadata.tables)
         ]
     assert ours == []
+    assert {"portfolio", "sign_in"} <= set(metadata.tables)
 
 
 def test_the_comparison_above_would_notice_a_difference(database: Database) -> None:

@@ -8,7 +8,19 @@ from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
 from glassfolio import __version__
-from glassfolio.web import errors, events, health, live, portfolios, results, status
+from glassfolio.web import (
+    errors,
+    events,
+    health,
+    live,
+    page_security,
+    pages,
+    portfolios,
+    results,
+    sign_in,
+    status,
+    tokens,
+)
 from glassfolio.web.access import Users
 from glassfolio.web.limits import BodyLimit
 from glassfolio.wiring import Parts, Worker, observer
@@ -27,9 +39,11 @@ def create_app(parts: Parts, *, with_worker: bool = True) -> FastAPI:
             await run_in_threadpool(worker.start)
         watching.start()
         following.start()
+        renewing = asyncio.create_task(parts.verifier.keys.keep_fresh())
         try:
             yield
         finally:
+            renewing.cancel()
             hub.close()
             await run_in_threadpool(following.stop)
             watching.stop()
@@ -50,10 +64,16 @@ def create_app(parts: Parts, *, with_worker: bool = True) -> FastAPI:
     errors.install(app)
     app.add_middleware(BodyLimit)
     app.add_middleware(errors.LastResort)
+    app.add_middleware(pages.ErrorPages)
+    page_security.install(app, parts.settings)
     # Polled most, so matched first.
     app.include_router(status.router)
     app.include_router(events.router)
     app.include_router(portfolios.router)
     app.include_router(results.router)
     app.include_router(health.router)
+    app.include_router(tokens.router)
+    app.include_router(sign_in.router)
+    app.include_router(pages.router)
+    app.mount("/static", pages.STATIC)
     return app
