@@ -52,6 +52,8 @@ def running(folder: Path, **settings: str) -> Iterator[Service]:
     environment = {
         **os.environ,
         "GLASSFOLIO_DATA_DIR": str(folder),
+        "GLASSFOLIO_STATUS_RATE": "off",
+        "GLASSFOLIO_UPLOAD_RATE": "off",
         **{f"GLASSFOLIO_{name.upper()}": value for name, value in settings.items()},
     }
     log = (folder / "serve.log").open("w", encoding="utf-8")

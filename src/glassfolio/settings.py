@@ -3,20 +3,36 @@
 Knows nothing of what the settings bring about.
 """
 
+import re
 from datetime import date, timedelta
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from glassfolio.errors import SettingsError
 
 PREFIX = "GLASSFOLIO_"
+OFF = "off"
+STATUS_RATE = re.compile(r"([1-9][0-9]{0,5})/s, burst ([1-9][0-9]{0,5})", re.ASCII)
+UPLOAD_RATE = re.compile(r"([1-9][0-9]{0,5})/min, ([1-9][0-9]{0,5})/h", re.ASCII)
 
 
 def _listed(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+Network = IPv4Network | IPv6Network
 
 
 class Settings(BaseSettings):
@@ -35,6 +51,7 @@ class Settings(BaseSettings):
     prices_dir: Path | None = None
     factor_set: Literal["demo", "us-etf"] | None = None
     auth: Literal["local"] = "local"
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_listed)] = ()
     history_sessions: Annotated[int, Field(ge=1, le=5000)] | Literal["all"] = 254
     close_delay: Annotated[float, Field(ge=0)] | None = None  # minutes after the close
     min_valued: Annotated[float, Field(ge=0, le=1)] = 0.5
@@ -45,11 +62,25 @@ class Settings(BaseSettings):
     public_url: str | None = None
     token_file: Path | None = None  # for `watch --url`
     log_format: Literal["console", "json"] | None = None
+    status_rate: str = "1/s, burst 5"
+    upload_rate: str = "30/min, 200/h"
 
     @field_validator("factor_set", "close_delay", "provider_rate", "prices_dir", "token_file", mode="before")
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
         return None if value == "" else value
+
+    @field_validator("status_rate", "upload_rate")
+    @classmethod
+    def _is_rate(cls, value: str, info: ValidationInfo) -> str:
+        shape, like = (
+            (STATUS_RATE, "1/s, burst 5")
+            if info.field_name == "status_rate"
+            else (UPLOAD_RATE, "30/min, 200/h")
+        )
+        if value != OFF and not shape.fullmatch(value):
+            raise ValueError(f"must look like `{like}`, or be `{OFF}`")
+        return value
 
     @model_validator(mode="after")
     def _complete(self) -> "Settings":
@@ -70,6 +101,18 @@ class Settings(BaseSettings):
     def address(self) -> str:
         """How browsers reach the service."""
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+    @property
+    def status_polls(self) -> tuple[int, int] | None:
+        """Polls a second and the burst, for one caller and portfolio; None when they are not limited."""
+        found = STATUS_RATE.fullmatch(self.status_rate)
+        return (int(found[1]), int(found[2])) if found else None
+
+    @property
+    def uploads(self) -> tuple[int, int] | None:
+        """Uploads a minute and an hour, for one caller; None when they are not limited."""
+        found = UPLOAD_RATE.fullmatch(self.upload_rate)
+        return (int(found[1]), int(found[2])) if found else None
 
     @property
     def factors(self) -> str:

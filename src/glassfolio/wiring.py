@@ -28,6 +28,7 @@ from glassfolio.reading import Reading
 from glassfolio.sessions import Sessions
 from glassfolio.sessions import load as load_sessions
 from glassfolio.settings import Settings
+from glassfolio.store import recent
 from glassfolio.store.market import Allowance
 
 QUEUES: tuple[Queue, ...] = (RUNS,)
@@ -105,7 +106,9 @@ def assemble(settings: Settings, clock: Clock | None = None) -> Parts:
         sessions,
         setup,
         dispatcher,
-        Onboarding(database, clock, sessions, starter),
+        Onboarding(
+            database, clock, sessions, starter, recent.uploads(*settings.uploads) if settings.uploads else ()
+        ),
         Reading(setup, clock, settings.lease),
         signer,
         verifier,

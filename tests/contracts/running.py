@@ -20,6 +20,7 @@ import uvicorn
 from glassfolio.clock import SystemClock
 from glassfolio.settings import Settings
 from glassfolio.web.app import create_app
+from glassfolio.web.limits import Limits
 from glassfolio.wiring import Parts, assemble
 
 Json = dict[str, Any]
@@ -45,7 +46,15 @@ class ShiftedClock:
 
 def make_settings(folder: Path, url: str | None = None, **changes: Any) -> Settings:
     """Settings of a test: short history, nothing from the environment."""
-    given = {"data_dir": folder, "database_url": url, "lease": 2.0, "history_sessions": 70, **changes}
+    given = {
+        "data_dir": folder,
+        "database_url": url,
+        "lease": 2.0,
+        "history_sessions": 70,
+        "status_rate": "off",
+        "upload_rate": "off",
+        **changes,
+    }
     return Settings.model_validate(given)
 
 
@@ -74,17 +83,22 @@ class Running:
 
 @contextmanager
 def running(
-    settings: Settings, *, worker: bool = True, clock: ShiftedClock | None = None
+    settings: Settings,
+    *,
+    worker: bool = True,
+    clock: ShiftedClock | None = None,
+    limits: Limits | None = None,
 ) -> Iterator[Running]:
-    """Serve until the block is left; the database must be migrated."""
+    """Serve until the block is left; the database must be migrated. limits: none unless given."""
     with ExitStack() as leaving:
         parts = assemble(settings, clock)
         leaving.callback(parts.close)
         listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listening.bind(("127.0.0.1", 0))
         leaving.callback(listening.close)
-        app = create_app(parts, with_worker=worker)
-        server = uvicorn.Server(uvicorn.Config(app, http="h11", log_config=None, access_log=False))
+        app = create_app(parts, with_worker=worker, limits=limits or Limits({}, None))
+        config = uvicorn.Config(app, http="h11", log_config=None, access_log=False, proxy_headers=False)
+        server = uvicorn.Server(config)
         serving = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         serving.start()
         leaving.callback(_stop, server, serving)

@@ -84,7 +84,13 @@ def _listen(host: str, port: int) -> socket.socket:
 
 def _server(app: "FastAPI", ready: Callable[[], None]) -> Server:
     config = uvicorn.Config(
-        app, http="h11", log_config=None, access_log=False, timeout_graceful_shutdown=GRACE_SECONDS
+        app,
+        http="h11",
+        log_config=None,
+        access_log=False,
+        # Whom to believe about where a request came from is a setting of ours.
+        proxy_headers=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
     )
     return Server(config, ready)
 

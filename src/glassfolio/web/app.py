@@ -5,16 +5,21 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from glassfolio import __version__
 from glassfolio.web import errors, health, portfolios, results, status
 from glassfolio.web.access import Users
-from glassfolio.web.limits import BodyLimit
+from glassfolio.web.bounds import Bounds
+from glassfolio.web.limits import Limits, TellLimits, policies
 from glassfolio.wiring import Parts, Worker, observer
 
 
-def create_app(parts: Parts, *, with_worker: bool = True) -> FastAPI:
-    """The application over `parts`; with a worker inside unless told not to."""
+def create_app(parts: Parts, *, with_worker: bool = True, limits: Limits | None = None) -> FastAPI:
+    """The application over `parts`; with a worker inside unless told not to.
+
+    limits: the counters of this process, those of the settings unless given.
+    """
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -40,9 +45,15 @@ def create_app(parts: Parts, *, with_worker: bool = True) -> FastAPI:
     )
     app.state.parts = parts
     app.state.users = Users(parts)
+    app.state.limits = limits or Limits(policies(parts.settings.status_polls, parts.settings.uploads))
     errors.install(app)
-    app.add_middleware(BodyLimit)
+    # The last one added meets a request first.
     app.add_middleware(errors.LastResort)
+    app.add_middleware(Bounds)
+    app.add_middleware(TellLimits)
+    if parts.settings.trusted_proxies:
+        trusted = [str(network) for network in parts.settings.trusted_proxies]
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=trusted)
     # Polled most, so matched first.
     app.include_router(status.router)
     app.include_router(portfolios.router)

@@ -7,8 +7,10 @@ from glassfolio.db import migrate
 from glassfolio.errors import GlassfolioError
 from glassfolio.store import rows
 from glassfolio.web.access import PartsOf
+from glassfolio.web.errors import RETRY_AFTER_SECONDS
+from glassfolio.web.limited import FREE
 
-router = APIRouter(tags=["health"])
+router = APIRouter(tags=["health"], dependencies=[FREE])
 
 
 @router.get("/healthz")
@@ -29,4 +31,6 @@ def ready(parts: PartsOf) -> Response:
         checks["worker"] = alive_workers > 0
     except GlassfolioError:
         pass
-    return JSONResponse({"ready": all(checks.values()), **checks}, 200 if all(checks.values()) else 503)
+    if all(checks.values()):
+        return JSONResponse({"ready": True, **checks})
+    return JSONResponse({"ready": False, **checks}, 503, {"Retry-After": str(RETRY_AFTER_SECONDS)})

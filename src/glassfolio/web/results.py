@@ -10,8 +10,12 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 
 from glassfolio.web.access import PartsOf, SignedIn
+from glassfolio.web.limited import limited
+from glassfolio.web.limits import RouteClass
 
-router = APIRouter(prefix="/api/v1/portfolios/{portfolio_id}", tags=["results"])
+router = APIRouter(
+    prefix="/api/v1/portfolios/{portfolio_id}", tags=["results"], dependencies=[limited(RouteClass.OTHER)]
+)
 
 HEADERS = {"Cache-Control": "private, no-store", "Vary": "Authorization, Cookie, Accept"}
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\0", "＝", "＋", "－", "＠")

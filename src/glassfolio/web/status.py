@@ -13,6 +13,8 @@ from glassfolio.clock import iso
 from glassfolio.reading import StatusAnswer
 from glassfolio.web.access import PartsOf, SignedIn
 from glassfolio.web.errors import problem_response
+from glassfolio.web.limited import limited
+from glassfolio.web.limits import RouteClass
 
 router = APIRouter(prefix="/api/v1", tags=["status"])
 
@@ -23,13 +25,13 @@ LARGEST = 2**31 - 1  # what the databases' integers hold
 NO_LOG = "This portfolio was never onboarded, so there is no log."
 
 
-@router.get("/onboarding/status/{portfolio_id}")
+@router.get("/onboarding/status/{portfolio_id}", dependencies=[limited(RouteClass.STATUS)])
 def onboarding_status(portfolio_id: str, request: Request, caller: SignedIn, parts: PartsOf) -> Response:
     """The status of the portfolio's newest onboarding or repair."""
     return send(request, parts.reading.status(caller.user_id, portfolio_id))
 
 
-@router.get("/runs/{run_id}", tags=["runs"])
+@router.get("/runs/{run_id}", tags=["runs"], dependencies=[limited(RouteClass.STATUS)])
 def run_status(
     run_id: str,
     request: Request,
@@ -58,7 +60,7 @@ def _has(request: Request, tag: str) -> bool:
     return any(part.strip().removeprefix("W/") == tag.removeprefix("W/") for part in known.split(","))
 
 
-@router.get("/runs/{run_id}/log", tags=["runs"])
+@router.get("/runs/{run_id}/log", tags=["runs"], dependencies=[limited(RouteClass.OTHER)])
 def run_log(
     run_id: str,
     caller: SignedIn,
@@ -72,7 +74,7 @@ def run_log(
     return JSONResponse({"entries": entries, "next_after": following}, headers=HEADERS)
 
 
-@router.get("/onboarding/status/{portfolio_id}/logs")
+@router.get("/onboarding/status/{portfolio_id}/logs", dependencies=[limited(RouteClass.OTHER)])
 def download_log(
     portfolio_id: str,
     request: Request,
