@@ -17,7 +17,7 @@ from uuid import uuid4
 import httpx
 import uvicorn
 
-from glassfolio.clock import SystemClock
+from glassfolio.clock import Clock, SystemClock
 from glassfolio.settings import Settings
 from glassfolio.web.app import create_app
 from glassfolio.web.limits import Limits
@@ -75,10 +75,13 @@ class Running:
     def client(self, subject: str = "alice") -> httpx.Client:
         """An HTTP client signed in as `subject`; kept until the service stops."""
         if subject not in self.subjects:
-            self.subjects[subject] = httpx.Client(
-                base_url=self.url, timeout=30, headers={"Authorization": f"Bearer {self.token(subject)}"}
-            )
+            self.subjects[subject] = self.again(subject)
         return self.subjects[subject]
+
+    def again(self, subject: str = "alice") -> httpx.Client:
+        """The same with a connection and a token of its own, to be closed by whoever asks."""
+        headers = {"Authorization": f"Bearer {self.token(subject)}"}
+        return httpx.Client(base_url=self.url, timeout=30, headers=headers)
 
 
 @contextmanager
@@ -86,7 +89,7 @@ def running(
     settings: Settings,
     *,
     worker: bool = True,
-    clock: ShiftedClock | None = None,
+    clock: Clock | None = None,
     limits: Limits | None = None,
 ) -> Iterator[Running]:
     """Serve until the block is left; the database must be migrated. limits: none unless given."""

@@ -1,12 +1,13 @@
 """What a person has set going lately, counted from the rows it left: the limits that all processes share.
 
-Called first thing in the transaction that adds the next one. Rows that seem to come from the future, because
-a clock was set back, do not count. Knows nothing of requests.
+Called in the transaction that adds the next one. Counted are whole minutes and hours of the clock: whoever
+keeps to a sliding window of the same length never meets these limits, so the two do not contradict each
+other. Knows nothing of requests.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 from math import ceil
 
 import sqlalchemy as sa
@@ -19,7 +20,7 @@ QUEUED, RETRIED = "RUN_QUEUED", "RETRY_STARTED"
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """So many within so many seconds. name: of the limit, as the refusal tells it."""
+    """So many in each stretch of so many seconds. name: of the limit, as the refusal tells it."""
 
     name: str
     most: int
@@ -44,7 +45,7 @@ def take_upload(connection: sa.Connection, user_id: str, quotas: Sequence[Quota]
 def take_rerun(connection: sa.Connection, user_id: str, quotas: Sequence[Quota], now: datetime) -> None:
     """The person's turn to begin an attempt other than a portfolio's very first. Raises TooManyRequests."""
     _wait_for_turn(connection, user_id)
-    lately = now - timedelta(seconds=max(quota.seconds for quota in quotas))
+    oldest = min((_window_start(now, quota) for quota in quotas), default=now)
     other, queued = run.alias("other"), activity.alias("queued")
     follows_another = sa.exists(
         sa.select(queued.c.seq)
@@ -61,7 +62,7 @@ def take_rerun(connection: sa.Connection, user_id: str, quotas: Sequence[Quota],
         .join(run, run.c.id == activity.c.run_id)
         .where(
             run.c.owner_id == user_id,
-            run.c.updated_at > lately,
+            run.c.updated_at >= oldest,
             sa.or_(activity.c.code == RETRIED, sa.and_(activity.c.code == QUEUED, follows_another)),
         )
     )
@@ -81,10 +82,12 @@ def _refuse_over(
     now: datetime,
 ) -> None:
     for quota in quotas:
-        # Once this one is too old to count, there is room for another.
-        full_since = connection.execute(
-            rows.where(at <= now).order_by(at.desc()).offset(quota.most - 1).limit(1)
-        ).scalar()
-        wait = -1.0 if full_since is None else (full_since - now).total_seconds() + quota.seconds
-        if wait > 0:
-            raise TooManyRequests(quota.name, max(1, ceil(wait)), quota.most, quota.seconds)
+        start = _window_start(now, quota)
+        within = rows.where(at >= start, at <= now).limit(quota.most)
+        if len(connection.execute(within).all()) == quota.most:
+            wait = ceil((start - now).total_seconds() + quota.seconds)
+            raise TooManyRequests(quota.name, max(1, wait), quota.most, quota.seconds)
+
+
+def _window_start(now: datetime, quota: Quota) -> datetime:
+    return datetime.fromtimestamp(now.timestamp() // quota.seconds * quota.seconds, UTC)

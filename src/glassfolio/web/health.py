@@ -8,9 +8,8 @@ from glassfolio.errors import GlassfolioError
 from glassfolio.store import rows
 from glassfolio.web.access import PartsOf
 from glassfolio.web.errors import RETRY_AFTER_SECONDS
-from glassfolio.web.limited import FREE
 
-router = APIRouter(tags=["health"], dependencies=[FREE])
+router = APIRouter(tags=["health"])
 
 
 @router.get("/healthz")

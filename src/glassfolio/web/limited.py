@@ -3,7 +3,6 @@
 Knows the route's class and its caller, and nothing of what the route does.
 """
 
-from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request
@@ -58,13 +57,6 @@ class LimitedUpload(Limited):
         charge(request, caller.user_id, RouteClass.DRY_RUN if dry_run else self.of)
 
 
-class Unlimited:
-    """The class of a route that needs no sign-in and is answered from memory, or asks for one row."""
-
-    async def __call__(self) -> None:
-        """Charge nobody."""
-
-
 def charge(request: Request, user_id: str, of: RouteClass) -> None:
     """Count a request of a caller; its answer will tell the standing. Raises TooManyRequests."""
     thing = next((str(value) for name, value in request.path_params.items() if name.endswith("_id")), "")
@@ -74,11 +66,3 @@ def charge(request: Request, user_id: str, of: RouteClass) -> None:
 def limited(of: RouteClass) -> Any:
     """What a route lists among its dependencies."""
     return Depends(Limited(of))
-
-
-def class_of(dependencies: list[Callable[..., Any] | None]) -> list[Limited | Unlimited]:
-    """The classes among a route's dependencies; a route has exactly one."""
-    return [found for found in dependencies if isinstance(found, Limited | Unlimited)]
-
-
-FREE: Any = Depends(Unlimited())

@@ -18,7 +18,7 @@ from glassfolio.reading import run_record
 from glassfolio.web.access import PartsOf, SignedIn
 from glassfolio.web.bounds import FORM_BYTES
 from glassfolio.web.errors import problem_record
-from glassfolio.web.limited import FREE, LimitedUpload, limited, limits_of
+from glassfolio.web.limited import LimitedUpload, limited, limits_of
 from glassfolio.web.limits import RouteClass
 from glassfolio.web.status import RETRY_AFTER, send
 
@@ -177,7 +177,7 @@ def _accepted(request: Request, user_id: str, run_id: str, parts: PartsOf) -> Re
     return send(request, answer, 202, **{"Location": where, "Operation-Location": where})
 
 
-@router.get("/onboarding/csv-template", dependencies=[FREE])
+@router.get("/onboarding/csv-template")
 def csv_template() -> Response:
     """The template of a holdings file, with explanations and examples; needs no token."""
     headers = {"Content-Disposition": 'attachment; filename="glassfolio-template.csv"'}
