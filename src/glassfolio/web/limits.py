@@ -26,6 +26,7 @@ from glassfolio.errors import ServiceFull, TooManyRequests
 STREAMS_PER_PORTFOLIO, STREAMS_PER_USER, STREAMS_PER_PROCESS = 3, 10, 5000
 STREAM_WAIT_SECONDS = 5
 FILES_READ_AT_ONCE = 4
+ROUNDING_SECONDS = 0.001
 WALK_SECONDS = 1.0
 # Walking all counters takes at most this share of the time, however many there are.
 WALK_SHARE = 0.02
@@ -173,8 +174,8 @@ class Limits:
 
     def _standing(self, policy: Policy, item: RateLimitItem, key: tuple[str, ...]) -> Standing:
         stats = self._counter.get_window_stats(item, *key)
-        # A hit is admitted just after the moment of the reset, so a whole second more than the floor.
-        wait = int(max(0.0, stats.reset_time - self._clock.now().timestamp())) + 1
+        # A hit is admitted after the moment of the reset, not at it, and both clocks are rounded.
+        wait = int(max(0.0, stats.reset_time - self._clock.now().timestamp()) + ROUNDING_SECONDS) + 1
         return Standing(policy.name, policy.quota, policy.window, stats.remaining, wait)
 
 
