@@ -41,11 +41,12 @@ run: $(READY) ## Serve on http://127.0.0.1:8000
 test: setup ## Run all tests
 	@$(BIN)/python -m pytest
 
-check: setup ## Lint, types, architecture, documentation
+check: setup ## Lint, types, architecture, security
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/bandit -q -ll -c pyproject.toml -r src
 
 fmt: setup ## Format the code
 	@$(BIN)/ruff format .

@@ -17,6 +17,7 @@ from glassfolio.onboarding import Upload
 from glassfolio.reading import run_record
 from glassfolio.web.access import PartsOf, SignedIn
 from glassfolio.web.bounds import FORM_BYTES
+from glassfolio.web.download import attachment
 from glassfolio.web.errors import problem_record
 from glassfolio.web.limited import LimitedUpload, limited, limits_of
 from glassfolio.web.limits import RouteClass
@@ -180,5 +181,5 @@ def _accepted(request: Request, user_id: str, run_id: str, parts: PartsOf) -> Re
 @router.get("/onboarding/csv-template")
 def csv_template() -> Response:
     """The template of a holdings file, with explanations and examples; needs no token."""
-    headers = {"Content-Disposition": 'attachment; filename="glassfolio-template.csv"'}
+    headers = attachment("glassfolio-template.csv")
     return PlainTextResponse(template_csv(), media_type="text/csv; charset=utf-8", headers=headers)

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Annotated, Any
@@ -18,6 +19,7 @@ router = APIRouter(
 )
 
 HEADERS = {"Cache-Control": "private, no-store", "Vary": "Authorization, Cookie, Accept"}
+NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?", re.ASCII)
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\0", "＝", "＋", "－", "＠")
 
 
@@ -78,14 +80,12 @@ def _cell(value: object) -> object:
         value = (
             "; ".join(f"{k}={v}" for k, v in value.items()) if isinstance(value, dict) else "; ".join(value)
         )
-    if isinstance(value, str) and value.lstrip().startswith(FORMULA_STARTS) and not _is_number(value):
+    if isinstance(value, str) and _is_formula(value):
         return "'" + value
     return "" if value is None else value
 
 
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+def _is_formula(text: str) -> bool:
+    """Whether a spreadsheet might take the text for more than text; a plain number is none."""
+    starts = text.startswith(FORMULA_STARTS) or text.strip().startswith(FORMULA_STARTS)
+    return starts and not NUMBER.fullmatch(text)

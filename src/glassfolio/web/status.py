@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from glassfolio.clock import iso
 from glassfolio.reading import StatusAnswer
 from glassfolio.web.access import PartsOf, SignedIn
+from glassfolio.web.download import attachment
 from glassfolio.web.errors import problem_response
 from glassfolio.web.limited import limited
 from glassfolio.web.limits import RouteClass
@@ -90,7 +91,7 @@ def download_log(
     entries = parts.reading.log(caller.user_id, run_id, limit=1_000_000)
     stamp = iso(parts.clock.now()).replace("-", "").replace(":", "")[:15] + "Z"
     name = f"glassfolio-setup-log-{portfolio_id[:8]}-{stamp}.{form}"
-    headers = {**HEADERS, "Content-Disposition": f'attachment; filename="{name}"'}
+    headers = {**HEADERS, **attachment(name)}
     if form == "json":
         return JSONResponse({**status, "log_entries": entries}, headers=headers)
     return PlainTextResponse(_as_text(status, entries), headers=headers)
