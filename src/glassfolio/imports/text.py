@@ -90,6 +90,8 @@ def readable(text: str) -> str:
 def shown_name(filename: str) -> str:
     """A file's name without folders and in at most 100 printable characters; its ending survives a cut."""
     name = "".join(c for c in readable(PureWindowsPath(filename).name) if c.isprintable()).strip()
+    if not name.strip("."):
+        return ""
     if len(name) <= MAX_NAME:
         return name
     ending = PurePath(name).suffix[:MAX_NAME]

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 
+from glassfolio.imports.text import readable
 from glassfolio.web.access import PartsOf, SignedIn
 from glassfolio.web.limited import limited
 from glassfolio.web.limits import RouteClass
@@ -87,5 +88,5 @@ def _cell(value: object) -> object:
 
 def _is_formula(text: str) -> bool:
     """Whether a spreadsheet might take the text for more than text; a plain number is none."""
-    starts = text.startswith(FORMULA_STARTS) or text.strip().startswith(FORMULA_STARTS)
-    return starts and not NUMBER.fullmatch(text)
+    seen = (c for c in text if c in FORMULA_STARTS or not (c.isspace() or not readable(c)))
+    return next(seen, "") in FORMULA_STARTS and not NUMBER.fullmatch(text)
