@@ -8,7 +8,7 @@ READY := $(VENV)/.installed
 READY_DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test check fmt bench docs lock
+.PHONY: help setup demo run test check fmt bench fuzz docs lock
 
 help: ## List the commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -54,6 +54,9 @@ fmt: setup ## Format the code
 
 bench: setup ## Print the figures, each beside a peer in the same run
 	@$(BIN)/python -m bench
+
+fuzz: setup ## A million holdings files and ten thousand requests, with their figures
+	@$(BIN)/python -m tests.fuzz
 
 docs: setup ## Rebuild the generated pages and the picture in the README
 	@$(BIN)/python -m docs.build

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -95,6 +95,8 @@ def running(
     """Serve until the block is left; the database must be migrated. limits: none unless given."""
     with ExitStack() as leaving:
         parts = assemble(settings, clock)
+        if limits is None:
+            parts = replace(parts, onboarding=replace(parts.onboarding, rerun_quotas=()))
         leaving.callback(parts.close)
         listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listening.bind(("127.0.0.1", 0))

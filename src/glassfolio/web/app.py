@@ -12,6 +12,7 @@ from glassfolio.web import errors, health, portfolios, results, status
 from glassfolio.web.access import Users
 from glassfolio.web.bounds import Bounds
 from glassfolio.web.limits import Limits, TellLimits, policies
+from glassfolio.web.schemas import Described
 from glassfolio.wiring import Parts, Worker, observer
 
 
@@ -35,13 +36,14 @@ def create_app(parts: Parts, *, with_worker: bool = True, limits: Limits | None 
             if worker is not None:
                 await run_in_threadpool(worker.stop)
 
-    app = FastAPI(
+    app = Described(
         title="glassfolio",
         version=__version__,
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
         openapi_url="/api/v1/openapi.json",
+        generate_unique_id_function=lambda route: route.name,
     )
     app.state.parts = parts
     app.state.users = Users(parts)

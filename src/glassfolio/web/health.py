@@ -8,6 +8,9 @@ from glassfolio.errors import GlassfolioError
 from glassfolio.store import rows
 from glassfolio.web.access import PartsOf
 from glassfolio.web.errors import RETRY_AFTER_SECONDS
+from glassfolio.web.schemas import answers
+
+READINESS = {**answers(200, "application/json"), **answers(503, "application/json")}
 
 router = APIRouter(tags=["health"])
 
@@ -18,7 +21,7 @@ def alive() -> dict[str, str]:
     return {"status": "alive"}
 
 
-@router.get("/readyz")
+@router.get("/readyz", responses=READINESS)
 def ready(parts: PartsOf) -> Response:
     """Database, migrations and a living worker."""
     checks = {"database": False, "migrations": False, "worker": False}

@@ -21,31 +21,21 @@ from glassfolio.web.download import attachment
 from glassfolio.web.errors import problem_record
 from glassfolio.web.limited import LimitedUpload, limited, limits_of
 from glassfolio.web.limits import RouteClass
+from glassfolio.web.schemas import STARTED, UPLOAD_FORM, UPLOADED, answers
 from glassfolio.web.status import RETRY_AFTER, send
 
 router = APIRouter(prefix="/api/v1", tags=["portfolios"])
 
 FIELDS = ("name", "account_name", "account_type", "equity", "equity_as_of", "description")
-FORM_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file", "name", "account_name", "account_type", "equity"],
-                    "properties": {
-                        "file": {"type": "string", "format": "binary"},
-                        **{field: {"type": "string"} for field in FIELDS},
-                    },
-                }
-            }
-        },
-    }
-}
 
 
-@router.post("/portfolios", status_code=202, openapi_extra=FORM_BODY, dependencies=[Depends(LimitedUpload())])
+@router.post(
+    "/portfolios",
+    status_code=202,
+    openapi_extra={"requestBody": UPLOAD_FORM},
+    responses=UPLOADED,
+    dependencies=[Depends(LimitedUpload())],
+)
 async def create(
     request: Request,
     caller: SignedIn,
@@ -142,6 +132,7 @@ def portfolio_record(item: Portfolio) -> dict[str, Any]:
     "/portfolios/{portfolio_id}/runs",
     status_code=202,
     tags=["runs"],
+    responses=STARTED,
     dependencies=[limited(RouteClass.RERUN)],
 )
 def start_run(portfolio_id: str, request: Request, caller: SignedIn, parts: PartsOf) -> Response:
@@ -156,7 +147,13 @@ def list_runs(portfolio_id: str, caller: SignedIn, parts: PartsOf) -> list[dict[
     return [run_record(run) for run in parts.reading.runs(caller.user_id, portfolio_id)]
 
 
-@router.post("/runs/{run_id}/retry", status_code=202, tags=["runs"], dependencies=[limited(RouteClass.RERUN)])
+@router.post(
+    "/runs/{run_id}/retry",
+    status_code=202,
+    tags=["runs"],
+    responses=STARTED,
+    dependencies=[limited(RouteClass.RERUN)],
+)
 def retry_run(run_id: str, request: Request, caller: SignedIn, parts: PartsOf) -> Response:
     """Start the next attempt of an ended run; 409 while it is at work."""
     run = parts.onboarding.retry(caller, run_id)
@@ -164,7 +161,11 @@ def retry_run(run_id: str, request: Request, caller: SignedIn, parts: PartsOf) -
 
 
 @router.post(
-    "/runs/{run_id}/cancel", status_code=202, tags=["runs"], dependencies=[limited(RouteClass.OTHER)]
+    "/runs/{run_id}/cancel",
+    status_code=202,
+    tags=["runs"],
+    responses=STARTED,
+    dependencies=[limited(RouteClass.OTHER)],
 )
 def cancel_run(run_id: str, request: Request, caller: SignedIn, parts: PartsOf) -> Response:
     """Ask a run to stop at its next chunk; finished work is kept. 409 when it has ended."""
@@ -178,7 +179,7 @@ def _accepted(request: Request, user_id: str, run_id: str, parts: PartsOf) -> Re
     return send(request, answer, 202, **{"Location": where, "Operation-Location": where})
 
 
-@router.get("/onboarding/csv-template")
+@router.get("/onboarding/csv-template", responses=answers(200, "text/csv"), response_class=Response)
 def csv_template() -> Response:
     """The template of a holdings file, with explanations and examples; needs no token."""
     headers = attachment("glassfolio-template.csv")

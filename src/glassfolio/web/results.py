@@ -14,6 +14,7 @@ from glassfolio.imports.text import readable
 from glassfolio.web.access import PartsOf, SignedIn
 from glassfolio.web.limited import limited
 from glassfolio.web.limits import RouteClass
+from glassfolio.web.schemas import TABLES
 
 router = APIRouter(
     prefix="/api/v1/portfolios/{portfolio_id}", tags=["results"], dependencies=[limited(RouteClass.OTHER)]
@@ -24,7 +25,7 @@ NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?", re.ASCII)
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\0", "＝", "＋", "－", "＠")
 
 
-@router.get("/snapshots")
+@router.get("/snapshots", responses=TABLES)
 def snapshots(
     portfolio_id: str,
     request: Request,
@@ -38,21 +39,21 @@ def snapshots(
     return answer(request, rows, {"snapshots": rows})
 
 
-@router.get("/positions")
+@router.get("/positions", responses=TABLES)
 def positions(portfolio_id: str, request: Request, caller: SignedIn, parts: PartsOf) -> Response:
     """What is held at the newest snapshot."""
     rows = parts.reading.positions(caller.user_id, portfolio_id)
     return answer(request, rows, {"positions": rows})
 
 
-@router.get("/factors")
+@router.get("/factors", responses=TABLES)
 def factors(portfolio_id: str, request: Request, caller: SignedIn, parts: PartsOf) -> Response:
     """The portfolio's and its symbols' factor exposures at the newest snapshot."""
     whole = parts.reading.factors(caller.user_id, portfolio_id)
     return answer(request, whole["symbols"], whole)
 
 
-@router.get("/metrics")
+@router.get("/metrics", responses=TABLES)
 def metrics(portfolio_id: str, request: Request, caller: SignedIn, parts: PartsOf) -> Response:
     """The symbols' metrics at the newest snapshot."""
     rows = parts.reading.metrics(caller.user_id, portfolio_id)

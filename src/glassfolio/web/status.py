@@ -16,6 +16,7 @@ from glassfolio.web.download import attachment
 from glassfolio.web.errors import problem_response
 from glassfolio.web.limited import limited
 from glassfolio.web.limits import RouteClass
+from glassfolio.web.schemas import STATUS_ANSWERS, answers
 
 router = APIRouter(prefix="/api/v1", tags=["status"])
 
@@ -26,13 +27,22 @@ LARGEST = 2**31 - 1  # what the databases' integers hold
 NO_LOG = "This portfolio was never onboarded, so there is no log."
 
 
-@router.get("/onboarding/status/{portfolio_id}", dependencies=[limited(RouteClass.STATUS)])
+@router.get(
+    "/onboarding/status/{portfolio_id}",
+    responses=STATUS_ANSWERS,
+    dependencies=[limited(RouteClass.STATUS)],
+)
 def onboarding_status(portfolio_id: str, request: Request, caller: SignedIn, parts: PartsOf) -> Response:
     """The status of the portfolio's newest onboarding or repair."""
     return send(request, parts.reading.status(caller.user_id, portfolio_id))
 
 
-@router.get("/runs/{run_id}", tags=["runs"], dependencies=[limited(RouteClass.STATUS)])
+@router.get(
+    "/runs/{run_id}",
+    tags=["runs"],
+    responses=STATUS_ANSWERS,
+    dependencies=[limited(RouteClass.STATUS)],
+)
 def run_status(
     run_id: str,
     request: Request,
@@ -75,7 +85,11 @@ def run_log(
     return JSONResponse({"entries": entries, "next_after": following}, headers=HEADERS)
 
 
-@router.get("/onboarding/status/{portfolio_id}/logs", dependencies=[limited(RouteClass.OTHER)])
+@router.get(
+    "/onboarding/status/{portfolio_id}/logs",
+    responses=answers(200, "application/json", "text/plain"),
+    dependencies=[limited(RouteClass.OTHER)],
+)
 def download_log(
     portfolio_id: str,
     request: Request,
