@@ -14,13 +14,14 @@ import numpy as np
 import sqlalchemy as sa
 
 from glassfolio.analytics.factors import MODELS
-from glassfolio.analytics.metrics import METRICS
+from glassfolio.analytics.metrics import METRICS, SESSION_DETAILS, Metric
 from glassfolio.batch import account
 from glassfolio.batch.pipeline import NAMES
 from glassfolio.batch.task import Setup, Task, Workplace
 from glassfolio.clock import Clock, from_iso, iso
 from glassfolio.errors import NotFound
 from glassfolio.model.holdings import Portfolio
+from glassfolio.model.market import FloatArray
 from glassfolio.model.results import Reason, reason_of, warnings_of
 from glassfolio.model.run import Run, RunState
 from glassfolio.progress import fold
@@ -43,6 +44,11 @@ class StatusAnswer:
     poll_after: int | None
 
     @property
+    def seq(self) -> int:
+        """The version's number; rises over all runs of a portfolio, 0 before the first."""
+        return int(self.tag.rpartition(".")[2]) if self.tag else 0
+
+    @property
     def ended(self) -> bool:
         """Whether nothing will change any more by itself."""
         return self.poll_after is None
@@ -62,7 +68,7 @@ class Reading:
             shown = rows.shown(connection, portfolio_id, owner_id)
             if shown is None:
                 raise NotFound
-            return self._answer(connection, shown, owner_id, portfolio_id)
+            return self.answer(connection, shown, owner_id, portfolio_id)
 
     def run(self, owner_id: str, run_id: str, attempt: int | None = None) -> StatusAnswer:
         """The status of one run, in its present attempt or an earlier one. Raises NotFound."""
@@ -72,16 +78,17 @@ class Reading:
                 raise NotFound
             if attempt is not None and attempt != shown.attempt:
                 return _earlier(shown, attempt)
-            return self._answer(connection, shown, owner_id, "")
+            return self.answer(connection, shown, owner_id, "")
 
     def progress(self, owner_id: str, portfolio_id: str) -> str:
         """Where a portfolio's run stands, in words: 120 of 254 dates. Raises NotFound."""
         at = json.loads(self.status(owner_id, portfolio_id).body)["current_phase_progress"]
         return f"{at['current']} of {at['total']} {at['unit']}"
 
-    def _answer(
+    def answer(
         self, connection: sa.Connection, shown: rows.Shown, owner_id: str, portfolio_id: str
     ) -> StatusAnswer:
+        """The document of a run as it is sent now."""
         if shown.body is None or shown.started_at is None:
             never = fold.never_onboarded(portfolio_id, NAMES)
             return StatusAnswer(fold.encode(never) + b"}", None, None)
@@ -206,11 +213,28 @@ class Reading:
                 "n": int(series.n[at - first]),
                 "window": METRICS[key].window,
                 "unit": METRICS[key].unit,
+                "category": _category(METRICS[key], series.value[at - first]),
+                "details": self._details(METRICS[key], series.details[at - first]),
                 "reason": _word(reason_of(int(series.reason[at - first]))),
+                "warnings": [word.value for word in warnings_of(int(series.warnings[at - first]))],
             }
             for (symbol, key), series in sorted(stored.items())
             if key in METRICS
         ]
+
+    def _details(self, metric: Metric, numbers: FloatArray) -> Record:
+        """The further numbers of a metric by name, sessions as dates."""
+        shown: Record = {name: _number(value) for name, value in zip(metric.details, numbers, strict=False)}
+        for name in SESSION_DETAILS:
+            ordinal = shown.get(name)
+            if ordinal is not None:
+                shown[name] = self.setup.sessions.day(int(ordinal)).isoformat()
+        return shown
+
+    @property
+    def risk_free(self) -> Record:
+        """What ratios are measured against, and where it comes from."""
+        return {"rate": self.setup.risk_free, "source": "RISK_FREE_RATE"}
 
     def _newest(self, owner_id: str, portfolio_id: str) -> tuple[Task | None, date | None]:
         with self.setup.database.reading() as connection:
@@ -333,6 +357,11 @@ def _symbol_factors(model: str, series: results.BetaSeries, at: int, session: da
         }
         for k, key in enumerate(series.keys)
     ]
+
+
+def _category(metric: Metric, value: float) -> str | None:
+    """The word for a number of a category; None for other metrics and missing numbers."""
+    return metric.words.get(float(value)) if metric.words else None
 
 
 def _number(value: float) -> float | None:

@@ -92,7 +92,15 @@ def assemble(settings: Settings, clock: Clock | None = None) -> Parts:
     require_migrated(database)
     sessions = load_sessions(settings.data_dir, settings.extra_closures)
     provider = make_provider(settings, database, sessions)
-    setup = Setup(database, clock, sessions, provider, FACTOR_SETS[settings.factors], settings.min_valued)
+    setup = Setup(
+        database,
+        clock,
+        sessions,
+        provider,
+        FACTOR_SETS[settings.factors],
+        settings.min_valued,
+        settings.risk_free_rate,
+    )
     dispatcher = Dispatcher(database)
     starter = Starter(dispatcher, clock, sessions, provider, settings.history, settings.delay)
     signer = issuer.load(settings.data_dir, settings.address)

@@ -17,6 +17,7 @@ from uuid import uuid4
 import httpx
 import uvicorn
 
+from glassfolio.cli.serve import make_server
 from glassfolio.clock import Clock, SystemClock
 from glassfolio.settings import Settings
 from glassfolio.web.app import create_app
@@ -101,9 +102,8 @@ def running(
         listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listening.bind(("127.0.0.1", 0))
         leaving.callback(listening.close)
-        app = create_app(parts, with_worker=worker, limits=limits or Limits({}, None))
-        config = uvicorn.Config(app, http="h11", log_config=None, access_log=False, proxy_headers=False)
-        server = uvicorn.Server(config)
+        app = create_app(parts, with_worker=worker, limits=limits or Limits.none())
+        server = make_server(app, lambda: None)
         serving = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         serving.start()
         leaving.callback(_stop, server, serving)

@@ -133,7 +133,7 @@ class TestStreams:
 
 class TestUploads:
     def test_the_place_is_given_back_when_the_upload_fails(self) -> None:
-        limits = Limits({}, None)
+        limits = Limits.none()
         with pytest.raises(ValueError, match="bad"), limits.uploading("alice"):
             raise ValueError("bad")
         with limits.uploading("alice"), limits.uploading("bob"):
@@ -251,7 +251,7 @@ class TestCharge:
                 assert sum(moment > wall.time() - window for moment in served) <= 2 * quota
 
     def test_a_class_without_policies_charges_nobody(self) -> None:
-        limits = Limits({}, None)
+        limits = Limits.none()
         assert limits.charge(RouteClass.OTHER, "alice") is None
         limits.failed_sign_in("203.0.113.1")
         limits.check_sign_in("203.0.113.1")

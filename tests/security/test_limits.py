@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -11,7 +12,16 @@ from fastapi.routing import iter_route_contexts
 
 from glassfolio.web.app import create_app
 from glassfolio.web.limits import Limits, policies
-from tests.contracts.running import HEADER, Running, form, make_settings, running, stored, upload
+from tests.contracts.running import (
+    HEADER,
+    Running,
+    form,
+    make_settings,
+    running,
+    stored,
+    upload,
+    wait_for,
+)
 from tests.security.wall import Wall
 
 # They need no sign-in and answer from memory, or ask for one row.
@@ -42,6 +52,7 @@ def poll_another(client: httpx.Client, _portfolio_id: str) -> httpx.Response:
 CASES = [
     Case("status", 5, 5, poll),
     Case("status-all", 20, 4, poll_another),
+    Case("stream", 6, 60, lambda client, id_: client.get(f"/api/v1/onboarding/status/{id_}/events")),
     Case("other", 60, 10, lambda client, _id: client.get("/api/v1/portfolios")),
     Case("rerun", 30, 3600, lambda client, _id: client.post(f"/api/v1/portfolios/{uuid4()}/runs")),
     Case("upload-minute", 30, 60, lambda client, _id: upload(client, query="start=false")),
@@ -198,7 +209,7 @@ def test_a_deleted_portfolio_still_counts_as_an_upload(limited: Running, wall: W
 
 def test_starts_and_retries_are_counted_from_their_rows(limited: Running, wall: Wall, subject: str) -> None:
     """The first run of a portfolio belongs to its upload; every attempt after it counts, thirty an hour."""
-    with running(limited.parts.settings, worker=False, clock=wall) as other:
+    with running(limited.parts.settings, worker=False, clock=wall, limits=Limits.none()) as other:
         client = other.client(subject)
         told = upload(client).json()
         run_id, portfolio_id = told["run_id"], told["portfolio_id"]
@@ -220,7 +231,7 @@ def test_starts_and_retries_are_counted_from_their_rows(limited: Running, wall: 
 def test_an_active_run_is_answered_even_at_the_limit_of_rows(
     limited: Running, wall: Wall, subject: str
 ) -> None:
-    with running(limited.parts.settings, worker=False, clock=wall) as other:
+    with running(limited.parts.settings, worker=False, clock=wall, limits=Limits.none()) as other:
         client = other.client(subject)
         portfolio_id = upload(client).json()["portfolio_id"]
         codes = {client.post(f"/api/v1/portfolios/{portfolio_id}/runs").status_code for _ in range(40)}
@@ -330,6 +341,30 @@ def test_status_limits_can_be_switched_off_and_others_stay(
         assert {reply.status_code for reply in replies} == {404}
         assert "ratelimit" not in replies[0].headers
         assert {client.get("/api/v1/portfolios").status_code for _ in range(61)} == {200, 429}
+
+
+def test_three_streams_of_a_portfolio_are_open_at_once(limited: Running, wall: Wall, subject: str) -> None:
+    """A fourth is told to wait, whichever address it asks; a place that is given back is free."""
+    told = upload(limited.client(subject)).json()
+    path = f"/api/v1/onboarding/status/{told['portfolio_id']}/events"
+    by_run = f"/api/v1/runs/{told['run_id']}/events"
+    with ExitStack() as open_streams:
+        for _ in range(3):
+            client = open_streams.enter_context(limited.again(subject))
+            reply = open_streams.enter_context(client.stream("GET", path))
+            assert reply.status_code == 200
+            assert standing(reply)[:3] == ("stream", 6, 60)
+        for address in (path, by_run):
+            refused = limited.client(subject).get(address)
+            assert (refused.status_code, refused.headers["retry-after"]) == (429, "5")
+            assert refused.json()["code"] == "TOO_MANY_REQUESTS"
+
+    def opens() -> bool:
+        wall.move(60)
+        with limited.again(subject) as client, client.stream("GET", path) as reply:
+            return bool(reply.status_code == 200)
+
+    wait_for(opens)
 
 
 def test_one_upload_of_a_caller_is_read_at_a_time(limited: Running, subject: str) -> None:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -45,7 +46,8 @@ class Shown:
     beat: float | None
 
 
-_DOCUMENT = (
+# The columns that `shown_of` reads.
+DOCUMENT = (
     run.c.id,
     run.c.attempt,
     run.c.state,
@@ -57,9 +59,9 @@ _DOCUMENT = (
 )
 
 
-# Built once: putting the statement together takes longer than the database needs to answer it.
+# The statements of a status request are built once: putting one together takes longer than its answer.
 _SHOWN = (
-    sa.select(*_DOCUMENT)
+    sa.select(*DOCUMENT)
     .select_from(
         portfolio.outerjoin(run, run.c.id == portfolio.c.shown_run)
         .outerjoin(
@@ -79,7 +81,7 @@ _SHOWN = (
 def shown(connection: sa.Connection, portfolio_id: str, owner_id: str) -> Shown | None:
     """The document that the portfolio's status address answers; None unless it is the owner's and live."""
     row = connection.execute(_SHOWN, {"portfolio_id": portfolio_id, "owner_id": owner_id}).one_or_none()
-    return _shown(row) if row else None
+    return shown_of(row) if row else None
 
 
 def document_of(
@@ -88,7 +90,7 @@ def document_of(
     """The document of one run, of its present attempt or an earlier one; None unless it is the owner's."""
     which = run.c.attempt if attempt is None else attempt
     row = connection.execute(
-        sa.select(*_DOCUMENT)
+        sa.select(*DOCUMENT)
         .select_from(
             run.join(portfolio, portfolio.c.id == run.c.portfolio_id)
             .join(
@@ -99,10 +101,11 @@ def document_of(
         )
         .where(run.c.id == run_id, portfolio.c.owner_id == owner_id, portfolio.c.deleted_at.is_(None))
     ).one_or_none()
-    return _shown(row) if row else None
+    return shown_of(row) if row else None
 
 
-def _shown(row: Any) -> Shown:
+def shown_of(row: Any) -> Shown:
+    """What a status request needs, from a row with the columns of DOCUMENT."""
     return Shown(
         body=row.body,
         run_id=row.id,
@@ -181,20 +184,26 @@ def without_worker(connection: sa.Connection, lease: float, epoch: str) -> list[
     return [(row.id, row.fence, row.worker) for row in connection.execute(query)]
 
 
+_WAITING_BEFORE = sa.select(sa.func.count()).where(
+    run.c.owner_id == sa.bindparam("owner_id"),
+    run.c.state == RunState.QUEUED.value,
+    run.c.started_at < sa.bindparam("started_at"),
+)
+
+
 def waiting_before(connection: sa.Connection, owner_id: str, started_at: datetime) -> int:
     """How many of the owner's own runs wait that were started earlier."""
-    query = sa.select(sa.func.count()).where(
-        run.c.owner_id == owner_id,
-        run.c.state == RunState.QUEUED.value,
-        run.c.started_at < started_at,
-    )
-    return connection.execute(query).scalar_one()
+    return connection.execute(_WAITING_BEFORE, {"owner_id": owner_id, "started_at": started_at}).scalar_one()
+
+
+@cache
+def _workers_alive(epoch: str) -> sa.Select[int]:
+    return sa.select(sa.func.count()).where(worker.c.beat >= sa.literal_column(epoch) - sa.bindparam("lease"))
 
 
 def workers_alive(connection: sa.Connection, lease: float, epoch: str) -> int:
     """How many workers have beaten within the last `lease` seconds."""
-    query = sa.select(sa.func.count()).where(worker.c.beat >= sa.literal_column(epoch) - lease)
-    return connection.execute(query).scalar_one()
+    return connection.execute(_workers_alive(epoch), {"lease": lease}).scalar_one()
 
 
 def outcome_count(connection: sa.Connection, run_id: str, attempt: int) -> int:

@@ -14,6 +14,7 @@ from uuid import uuid4
 
 import sqlalchemy as sa
 
+from glassfolio.db import changes
 from glassfolio.db.tables import activity, phase, portfolio, run, status_document, symbol_outcome
 from glassfolio.errors import Superseded
 from glassfolio.model.run import (
@@ -57,6 +58,10 @@ def open_run(connection: sa.Connection, opening: Opening, names: Sequence[PhaseN
     Raises IntegrityError when a run of the portfolio is active (`active` finds it).
     """
     run_id = str(uuid4())
+    # Goes on where the portfolio's runs before stopped, so that it rises over all of them.
+    before = sa.select(sa.func.coalesce(sa.func.max(run.c.seq), 0)).where(
+        run.c.portfolio_id == opening.portfolio_id
+    )
     connection.execute(
         sa.insert(run).values(
             id=run_id,
@@ -69,7 +74,7 @@ def open_run(connection: sa.Connection, opening: Opening, names: Sequence[PhaseN
             last_session=opening.last_session,
             attempt=1,
             fence=0,
-            seq=0,
+            seq=before.scalar_subquery(),
             **_fresh(now),
         )
     )
@@ -332,6 +337,7 @@ class Turn:
             "percent": merged["percent"],
         }
         self.connection.execute(sa.update(run).where(run.c.id == self.run_id).values(**self.changes))
+        changes.tell(self.connection)
         _publish(self.connection, rows.of_row({**merged, **self.changes}), listed)
 
 

@@ -1,5 +1,6 @@
 """The application: routes, errors, and what lives as long as the process."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -8,7 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from glassfolio import __version__
-from glassfolio.web import errors, health, portfolios, results, status
+from glassfolio.web import errors, events, health, live, portfolios, results, status
 from glassfolio.web.access import Users
 from glassfolio.web.bounds import Bounds
 from glassfolio.web.limits import Limits, TellLimits, policies
@@ -21,17 +22,23 @@ def create_app(parts: Parts, *, with_worker: bool = True, limits: Limits | None 
 
     limits: the counters of this process, those of the settings unless given.
     """
+    counters = limits or Limits(policies(parts.settings.status_polls, parts.settings.uploads))
+    hub = live.Hub(counters.streams)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         watching = observer(parts)
+        following = live.Watcher(parts, hub, asyncio.get_running_loop())
         worker = await run_in_threadpool(Worker, parts) if with_worker else None
         if worker is not None:
             await run_in_threadpool(worker.start)
         watching.start()
+        following.start()
         try:
             yield
         finally:
+            hub.close()
+            await run_in_threadpool(following.stop)
             watching.stop()
             if worker is not None:
                 await run_in_threadpool(worker.stop)
@@ -47,7 +54,8 @@ def create_app(parts: Parts, *, with_worker: bool = True, limits: Limits | None 
     )
     app.state.parts = parts
     app.state.users = Users(parts)
-    app.state.limits = limits or Limits(policies(parts.settings.status_polls, parts.settings.uploads))
+    app.state.limits = counters
+    app.state.hub = hub
     errors.install(app)
     # The last one added meets a request first.
     app.add_middleware(errors.LastResort)
@@ -58,6 +66,7 @@ def create_app(parts: Parts, *, with_worker: bool = True, limits: Limits | None 
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=trusted)
     # Polled most, so matched first.
     app.include_router(status.router)
+    app.include_router(events.router)
     app.include_router(portfolios.router)
     app.include_router(results.router)
     app.include_router(health.router)

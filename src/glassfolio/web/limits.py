@@ -4,6 +4,7 @@ Counters live in memory, so each process counts for itself; what is stored is co
 transaction that stores it. Knows nothing of tokens, or of what a route does.
 """
 
+import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -122,14 +123,25 @@ class Limits:
     clock: the one the library counts by.
     """
 
-    def __init__(self, made: Policies, sign_in: Policy | None = SIGN_IN, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        made: Policies,
+        sign_in: Policy | None = SIGN_IN,
+        clock: Clock | None = None,
+        streams: "Streams | None" = None,
+    ) -> None:
         self._policies = {of: [(policy, policy.item) for policy in found] for of, found in made.items()}
         self._sign_in = None if sign_in is None else (sign_in, sign_in.item)
         self._counter = SlidingWindowCounterRateLimiter(QuietStorage())
         self._clock = clock or SystemClock()
         self._uploading: set[str] = set()
-        self.streams = Streams()
+        self.streams = streams or Streams()
         self.reading_files = CapacityLimiter(FILES_READ_AT_ONCE)
+
+    @classmethod
+    def none(cls) -> "Limits":
+        """Counters that refuse nobody, for benches and tests."""
+        return cls({}, None, streams=Streams(sys.maxsize, sys.maxsize, sys.maxsize))
 
     def charge(self, of: RouteClass, user_id: str, thing: str = "") -> Standing | None:
         """Count one request of a caller; returns the standing closest to its limit, None without one.
@@ -180,10 +192,18 @@ class Limits:
 
 
 class Streams:
-    """The streams that are open in this process."""
+    """The streams that are open in this process.
 
-    def __init__(self, most: int = STREAMS_PER_PROCESS) -> None:
-        self._most = most
+    most, of_user, of_portfolio: how many there may be in all, of a caller, of a caller for one portfolio.
+    """
+
+    def __init__(
+        self,
+        most: int = STREAMS_PER_PROCESS,
+        of_user: int = STREAMS_PER_USER,
+        of_portfolio: int = STREAMS_PER_PORTFOLIO,
+    ) -> None:
+        self._most, self._most_of_user, self._most_of_portfolio = most, of_user, of_portfolio
         self._of_user: Counter[str] = Counter()
         self._of_portfolio: Counter[tuple[str, str]] = Counter()
 
@@ -197,8 +217,8 @@ class Streams:
         if self.open_now >= self._most:
             raise ServiceFull
         if (
-            self._of_portfolio[user_id, portfolio_id] >= STREAMS_PER_PORTFOLIO
-            or self._of_user[user_id] >= STREAMS_PER_USER
+            self._of_portfolio[user_id, portfolio_id] >= self._most_of_portfolio
+            or self._of_user[user_id] >= self._most_of_user
         ):
             raise TooManyRequests("streams-open", retry_after=STREAM_WAIT_SECONDS)
         self._of_user[user_id] += 1

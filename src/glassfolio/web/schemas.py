@@ -193,6 +193,10 @@ STATUS_ANSWERS = {
     **answers(200, "application/json", schema="Status"),
     304: {"description": "Nothing has changed since the version in If-None-Match."},
 }
+STREAMED = {
+    **answers(200, "text/event-stream"),
+    204: {"description": "The run has ended, and its last word is known by Last-Event-ID."},
+}
 STARTED = answers(202, "application/json", schema="Status")
 TABLES = answers(200, "application/json", "text/csv")
 
