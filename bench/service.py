@@ -67,11 +67,12 @@ def running(folder: Path, serve: str = "", **settings: str) -> Iterator[Service]
     environment = {
         **os.environ,
         "GLASSFOLIO_DATA_DIR": str(folder),
+        "GLASSFOLIO_UPLOAD_RATE": "off",
         **{f"GLASSFOLIO_{name.upper()}": value for name, value in settings.items()},
     }
     log = (folder / "serve.log").open("w", encoding="utf-8")
     process = subprocess.Popen(
-        [sys.executable, "-m", "glassfolio", "serve", "--port", "0", *serve.split()],
+        [sys.executable, "-m", "bench.unlimited", "serve", "--port", "0", *serve.split()],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=log,

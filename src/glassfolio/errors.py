@@ -16,7 +16,9 @@
     │   ├── BadPassword             one that cannot be taken
     │   ├── RunActive               the run is still at work
     │   ├── RunEnded                the run is over
-    │   └── NothingToValue          no lot can be valued on any session
+    │   ├── NothingToValue          no lot can be valued on any session
+    │   └── TooManyRequests         a limit is reached; it says when to come back
+    ├── ServiceFull                 this process holds as much as it can at once
     ├── SettingsError               the environment does not make sense
     ├── StorageError                the database cannot do what is asked just now
     │   ├── StorageFull
@@ -116,6 +118,22 @@ class RunEnded(Refused):
 
 class NothingToValue(Refused):
     """Nothing in this file can be valued."""
+
+
+class TooManyRequests(Refused):
+    """Too many requests in a short time; wait a little and try again."""
+
+    def __init__(self, policy: str, retry_after: int, quota: int = 0, window: int = 0) -> None:
+        """policy: the limit's name. retry_after: whole seconds. quota: requests in `window` seconds, or 0."""
+        super().__init__()
+        self.policy = policy
+        self.retry_after = retry_after
+        self.quota = quota
+        self.window = window
+
+
+class ServiceFull(GlassfolioError):
+    """The service holds as many connections as it can; try again shortly."""
 
 
 class SettingsError(GlassfolioError):

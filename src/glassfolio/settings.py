@@ -3,18 +3,30 @@
 Knows nothing of what the settings bring about.
 """
 
+import re
 from datetime import date, timedelta
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from glassfolio.errors import SettingsError
 from glassfolio.identity.origin import is_confidential, is_origin
 
 PREFIX = "GLASSFOLIO_"
+OFF = "off"
+STATUS_RATE = re.compile(r"([1-9][0-9]{0,5})/s, burst ([1-9][0-9]{0,5})", re.ASCII)
+UPLOAD_RATE = re.compile(r"([1-9][0-9]{0,5})/min, ([1-9][0-9]{0,5})/h", re.ASCII)
 
 
 def _listed(value: object) -> object:
@@ -62,6 +74,8 @@ class Settings(BaseSettings):
     public_url: str | None = None
     token_file: Path | None = None  # for `watch --url`
     log_format: Literal["console", "json"] | None = None
+    status_rate: str = "1/s, burst 5"
+    upload_rate: str = "30/min, 200/h"
 
     @field_validator(
         "factor_set",
@@ -96,6 +110,18 @@ class Settings(BaseSettings):
             raise ValueError("lists exact origins such as https://app.example.com: no path, no wildcard")
         return value
 
+    @field_validator("status_rate", "upload_rate")
+    @classmethod
+    def _is_rate(cls, value: str, info: ValidationInfo) -> str:
+        shape, like = (
+            (STATUS_RATE, "1/s, burst 5")
+            if info.field_name == "status_rate"
+            else (UPLOAD_RATE, "30/min, 200/h")
+        )
+        if value != OFF and not shape.fullmatch(value):
+            raise ValueError(f"must look like `{like}`, or be `{OFF}`")
+        return value
+
     @model_validator(mode="after")
     def _complete(self) -> "Settings":
         if self.provider == "files" and self.prices_dir is None:
@@ -126,6 +152,18 @@ class Settings(BaseSettings):
         """How browsers reach the service."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return (self.public_url or f"http://{host}:{self.port}").rstrip("/")
+
+    @property
+    def status_polls(self) -> tuple[int, int] | None:
+        """Polls a second and the burst, for one caller and portfolio; None when they are not limited."""
+        found = STATUS_RATE.fullmatch(self.status_rate)
+        return (int(found[1]), int(found[2])) if found else None
+
+    @property
+    def uploads(self) -> tuple[int, int] | None:
+        """Uploads a minute and an hour, for one caller; None when they are not limited."""
+        found = UPLOAD_RATE.fullmatch(self.upload_rate)
+        return (int(found[1]), int(found[2])) if found else None
 
     @property
     def factors(self) -> str:

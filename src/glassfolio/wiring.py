@@ -31,6 +31,7 @@ from glassfolio.sessions import Sessions
 from glassfolio.sessions import load as load_sessions
 from glassfolio.settings import Settings
 from glassfolio.signing_in import SigningIn
+from glassfolio.store import recent
 from glassfolio.store.market import Allowance
 
 QUEUES: tuple[Queue, ...] = (RUNS,)
@@ -114,7 +115,9 @@ def assemble(settings: Settings, clock: Clock | None = None) -> Parts:
         sessions,
         setup,
         dispatcher,
-        Onboarding(database, clock, sessions, starter),
+        Onboarding(
+            database, clock, sessions, starter, recent.uploads(*settings.uploads) if settings.uploads else ()
+        ),
         Reading(setup, clock, settings.lease),
         signer,
         make_verifier(settings, clock, signer),

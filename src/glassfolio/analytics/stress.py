@@ -9,7 +9,6 @@ from enum import StrEnum
 
 import numpy as np
 
-from glassfolio.analytics.factor_exposures import FULL_COVERAGE
 from glassfolio.analytics.factors import Member
 from glassfolio.analytics.options import Terms, intrinsic, price
 from glassfolio.analytics.scenarios import Group

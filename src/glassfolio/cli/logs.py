@@ -32,6 +32,18 @@ def strike_out(
     return entry
 
 
+def one_line(_logger: object, _name: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Escape what could begin another line, or another colour, in a log that people read."""
+    return {
+        key: _escaped(value) if isinstance(value, str) and key != "exception" else value
+        for key, value in event.items()
+    }
+
+
+def _escaped(text: str) -> str:
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
 def configure(form: Literal["console", "json"] | None, stream: TextIO | None = None) -> None:
     """Send all logging to standard error, or to `stream`, as lines for people or as JSON; None decides by
     the terminal.
@@ -50,7 +62,7 @@ def configure(form: Literal["console", "json"] | None, stream: TextIO | None = N
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, one_line, renderer],
             foreign_pre_chain=shared,
         )
     )
