@@ -23,6 +23,7 @@ from glassfolio.model.run import Trigger
 from glassfolio.progress import fold
 from glassfolio.providers.base import Fetched, ProviderSettings
 from glassfolio.providers.bundled import BundledProvider
+from glassfolio.providers.waits import Waits
 from glassfolio.sessions import Sessions
 from glassfolio.store import portfolios, rows
 from glassfolio.wiring import Unlimited
@@ -131,7 +132,13 @@ class Workshop:
     def __post_init__(self) -> None:
         self.provider = Scripted(self.calendar)
         self.setup = Setup(
-            self.database, self.clock, self.calendar, self.provider, FACTOR_SETS["demo"], min_valued=0.5
+            self.database,
+            self.clock,
+            self.calendar,
+            self.provider,
+            FACTOR_SETS["demo"],
+            min_valued=0.5,
+            waits=Waits(self.clock),
         )
         self.starter = Starter(
             cast(Dispatcher, self.orders), self.clock, self.calendar, self.provider, self.history, None

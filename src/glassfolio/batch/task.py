@@ -20,6 +20,7 @@ from glassfolio.errors import NotFound
 from glassfolio.model.holdings import Flow, InvestmentClass, Lot, Portfolio
 from glassfolio.model.market import DateArray, Panel
 from glassfolio.providers.base import PriceProvider
+from glassfolio.providers.waits import Waits
 from glassfolio.sessions import Sessions
 from glassfolio.store import blocks, market, portfolios, rows
 
@@ -34,6 +35,7 @@ class Setup:
     """What is the same for all runs of a process.
 
     min_valued: share of the holdings' value that must have a price for a run to complete.
+    waits: tells which runs wait for the price source.
     """
 
     database: Database
@@ -42,6 +44,7 @@ class Setup:
     provider: PriceProvider
     factor_set: FactorSet
     min_valued: float
+    waits: Waits
 
 
 @dataclass(frozen=True, eq=False)

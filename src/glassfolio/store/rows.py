@@ -6,7 +6,7 @@ What a person asks for takes the owner in the query. Knows nothing of how rows a
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -22,9 +22,11 @@ from glassfolio.model.run import (
     PhaseStatus,
     Run,
     RunState,
+    StallReason,
     SymbolOutcome,
     Trigger,
 )
+from glassfolio.store import encoded
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,22 +165,50 @@ def unended(connection: sa.Connection) -> list[tuple[str, int]]:
     return [(row.id, row.fence) for row in connection.execute(query)]
 
 
-def without_worker(connection: sa.Connection, lease: float, epoch: str) -> list[tuple[str, int, str | None]]:
-    """The (id, fence, worker) of runs at work without a beat of their worker for `lease` seconds.
+def without_worker(
+    connection: sa.Connection, lease: float, epoch: str
+) -> list[tuple[str, int, str | None, float | None]]:
+    """The (id, fence, worker, age of its last beat) of runs at work without one for `lease` seconds.
 
     Locks their rows where the database has row locks; those that somebody else holds are left out.
     """
     now: sa.ColumnElement[float] = sa.literal_column(epoch)
     query = (
-        sa.select(run.c.id, run.c.fence, run.c.worker)
+        sa.select(run.c.id, run.c.fence, run.c.worker, (now - worker.c.beat).label("age"))
         .outerjoin(worker, worker.c.id == run.c.worker)
         .where(
-            run.c.state.in_([RunState.RUNNING.value, RunState.CANCELLING.value]),
+            run.c.state.in_([RunState.RUNNING.value, RunState.WAITING.value, RunState.CANCELLING.value]),
             sa.or_(worker.c.id.is_(None), worker.c.beat < now - lease),
         )
         .with_for_update(of=run, skip_locked=True)
     )
-    return [(row.id, row.fence, row.worker) for row in connection.execute(query)]
+    return [(row.id, row.fence, row.worker, row.age) for row in connection.execute(query)]
+
+
+def without_progress(
+    connection: sa.Connection, now: datetime, seconds: float, longest: float
+) -> list[tuple[str, int]]:
+    """The (id, fence) of runs at work, in no named wait, that committed nothing for so many seconds.
+
+    Those called stalled are left out until `longest` seconds have gone. Locks their rows where the database
+    has row locks; those that somebody else holds are left out.
+    """
+    query = (
+        sa.select(run.c.id, run.c.fence)
+        .where(
+            run.c.state == RunState.RUNNING.value,
+            run.c.worked_until < now - timedelta(seconds=seconds),
+            sa.or_(run.c.stalled_since.is_(None), run.c.worked_until < now - timedelta(seconds=longest)),
+        )
+        .with_for_update(of=run, skip_locked=True)
+    )
+    return [(row.id, row.fence) for row in connection.execute(query)]
+
+
+def state(connection: sa.Connection, run_id: str) -> RunState | None:
+    """Where a run stands; None when there is no such run."""
+    found = connection.execute(sa.select(run.c.state).where(run.c.id == run_id)).scalar_one_or_none()
+    return RunState(found) if found else None
 
 
 def waiting_before(connection: sa.Connection, owner_id: str, started_at: datetime) -> int:
@@ -225,8 +255,15 @@ def phases(
             failed=row.failed,
             skipped=row.skipped,
             cached=row.cached,
+            planned=row.planned,
             unit_seconds=row.unit_seconds,
+            expected_fixed=row.expected_fixed,
+            learned_runs=row.learned_runs,
             worked_seconds=row.worked_seconds,
+            fixed_seconds=row.fixed_seconds,
+            waited_seconds=row.waited_seconds,
+            pace_seconds=row.pace_seconds,
+            free_units=row.free_units,
             at=row.at,
             started_at=row.started_at,
             ended_at=row.ended_at,
@@ -242,7 +279,7 @@ def outcomes(connection: sa.Connection, run_id: str, attempt: int) -> tuple[Symb
         .where(symbol_outcome.c.run_id == run_id, symbol_outcome.c.attempt == attempt)
         .order_by(symbol_outcome.c.symbol)
     )
-    return tuple(SymbolOutcome(r.symbol, r.outcome, r.reason, r.share_of_value) for r in rows)
+    return tuple(SymbolOutcome(r.symbol, r.outcome, r.reason, r.share_of_value, r.retry_at) for r in rows)
 
 
 def of_row(row: Mapping[str, Any]) -> Run:
@@ -274,6 +311,16 @@ def of_row(row: Mapping[str, Any]) -> Run:
         failure_code=FailureCode(row["failure_code"]) if row["failure_code"] else None,
         failure_phase=row["failure_phase"],
         error_id=row["error_id"],
+        created_at=row["created_at"],
+        data_as_of=row["data_as_of"],
+        results_before=bool(row["results_before"]),
+        waiting_until=row["waiting_until"],
+        stalled_since=row["stalled_since"],
+        stalled_reason=StallReason(row["stalled_reason"]) if row["stalled_reason"] else None,
+        retry_at=row["retry_at"],
+        eta=encoded.read_eta(row["eta"]),
+        spread=encoded.read_spread(row["spread"]),
+        honesty=encoded.read_honesty(row["honesty"]),
     )
 
 
