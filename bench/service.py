@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,9 +46,12 @@ class Service:
         return int(line.split()[1]) / 1024
 
 
+PROGRAM = ("-m", "glassfolio")
+
+
 @contextmanager
-def running(folder: Path, **settings: str) -> Iterator[Service]:
-    """Serve from `folder` on a free port until the block ends."""
+def running(folder: Path, program: Sequence[str] = PROGRAM, **settings: str) -> Iterator[Service]:
+    """Serve from `folder` on a free port until the block ends. program: what Python is given to run."""
     environment = {
         **os.environ,
         "GLASSFOLIO_DATA_DIR": str(folder),
@@ -56,7 +59,7 @@ def running(folder: Path, **settings: str) -> Iterator[Service]:
     }
     log = (folder / "serve.log").open("w", encoding="utf-8")
     process = subprocess.Popen(
-        [sys.executable, "-m", "glassfolio", "serve", "--port", "0"],
+        [sys.executable, *program, "serve", "--port", "0"],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=log,

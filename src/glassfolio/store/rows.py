@@ -227,6 +227,14 @@ def workers_alive(connection: sa.Connection, lease: float, epoch: str) -> int:
     return connection.execute(query).scalar_one()
 
 
+def learned_seconds(connection: sa.Connection, run_id: str, attempt: int, key: str) -> float | None:
+    """Seconds that one unit of a phase is expected to take, from earlier runs; None without any."""
+    query = sa.select(phase.c.unit_seconds).where(
+        phase.c.run_id == run_id, phase.c.attempt == attempt, phase.c.phase == key, phase.c.learned_runs > 0
+    )
+    return connection.execute(query).scalar_one_or_none()
+
+
 def outcome_count(connection: sa.Connection, run_id: str, attempt: int) -> int:
     """How many symbols of an attempt did not simply succeed."""
     query = sa.select(sa.func.count()).where(

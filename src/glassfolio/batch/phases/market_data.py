@@ -17,7 +17,7 @@ from glassfolio.model.market import Bars, Failure, FailureKind, Interval
 from glassfolio.model.run import Entry, FailureCode, PhaseName, SymbolOutcome
 from glassfolio.progress.estimate import UNIT_SECONDS
 from glassfolio.providers.base import Fetched
-from glassfolio.store import market
+from glassfolio.store import market, rows
 
 NAME = PhaseName("market_data", "phase_1", "Market Data Collection", "symbols")
 # Failures that say something about the symbol itself and are remembered.
@@ -46,7 +46,9 @@ def make_plan(connection: sa.Connection, task: Task) -> Plan:
         if gap is not None:
             missing[symbol] = gap
     terms = setup.provider.terms
-    size = plan.fetch_size(terms.seconds_per_request, terms.requests_per_second)
+    taught = rows.learned_seconds(connection, task.run_id, task.attempt, NAME.key)
+    seconds = terms.seconds_per_request if taught is None else taught * AT_ONCE
+    size = plan.fetch_size(seconds, terms.requests_per_second)
     rate = terms.requests_per_second
     chunks = tuple(
         ChunkPlan(
