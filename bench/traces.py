@@ -200,8 +200,8 @@ def record(name: str) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Record the named scenes, or all of them, a few at the same time."""
     parser = argparse.ArgumentParser(prog="python -m bench.traces", description=__doc__)
-    parser.add_argument("names", nargs="*", choices=[*SCENES, []], default=list(SCENES))
-    names = parser.parse_args(arguments).names
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(SCENES))
+    names = parser.parse_args(arguments).names or list(SCENES)
     CORPUS.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         for name, text in zip(names, pool.map(record, names), strict=True):

@@ -17,6 +17,7 @@ from glassfolio.analytics.factors import MODELS
 from glassfolio.analytics.metrics import METRICS
 from glassfolio.batch import account
 from glassfolio.batch.pipeline import NAMES
+from glassfolio.batch.start import RUNS
 from glassfolio.batch.task import Setup, Task, Workplace
 from glassfolio.clock import Clock, from_iso, iso
 from glassfolio.errors import NotFound
@@ -26,6 +27,7 @@ from glassfolio.model.run import Run, RunState
 from glassfolio.progress import fold
 from glassfolio.store import blocks, portfolios, results, rows
 
+OWN_AT_ONCE = RUNS.partition_concurrency or 1
 WIRE_IDS: Mapping[str, str] = {name.key: name.wire_id for name in NAMES}
 Record = dict[str, Any]
 
@@ -84,16 +86,18 @@ class Reading:
     ) -> StatusAnswer:
         if shown.body is None or shown.started_at is None:
             never = fold.never_onboarded(portfolio_id, NAMES)
-            return StatusAnswer(fold.encode(never) + b"}", None, None)
-        until = shown.ended_at or self.clock.now()
+            body = fold.splice(fold.encode(never), elapsed_seconds=0, heartbeat_at=None, queue=None)
+            return StatusAnswer(body, None, None)
         queue = self._queue(connection, shown, owner_id) if shown.state is RunState.QUEUED else None
         body = fold.splice(
             shown.body,
-            elapsed_seconds=_elapsed(iso(shown.started_at), iso(until)),
+            elapsed_seconds=_elapsed(shown.started_at, shown.ended_at, self.clock.now()),
             heartbeat_at=datetime.fromtimestamp(shown.beat, UTC) if shown.beat else None,
             queue=queue,
         )
-        wait = fold.poll_after_ms(shown.state) if shown.state else None
+        wait = None
+        if shown.state is not None and shown.updated_at is not None:
+            wait = fold.poll_after_ms(shown.state, shown.updated_at, shown.waiting_until)
         return StatusAnswer(
             body, f"{shown.run_id}.{shown.attempt}.{shown.seq}", math.ceil(wait / 1000) if wait else None
         )
@@ -102,10 +106,12 @@ class Reading:
         assert shown.started_at is not None
         epoch = self.setup.database.dialect.epoch
         alive = rows.workers_alive(connection, self.lease, epoch)
+        place = rows.place(connection, owner_id, shown.started_at)
+        crowded = len(place.at_work) >= OWN_AT_ONCE
         return {
-            "position": 1 + rows.waiting_before(connection, owner_id, shown.started_at),
-            "starts_in": None,
-            "reason": "workers_busy" if alive else "no_worker",
+            "position": 1 + place.ahead,
+            "starts_in": _starts_in(place, self.clock.now()) if alive and crowded else None,
+            "reason": "no_worker" if not alive else "own_limit" if crowded else "workers_busy",
         }
 
     def log(
@@ -226,14 +232,35 @@ def _earlier(shown: rows.Shown, attempt: int) -> StatusAnswer:
     """An attempt that another one has followed: its times stand in its own document."""
     assert shown.body is not None
     known = json.loads(shown.body + b"}")
-    elapsed = _elapsed(known["started_at"], known["finished_at"])
+    ended = from_iso(known["finished_at"])
+    elapsed = _elapsed(from_iso(known["started_at"]), ended, ended)
     body = fold.splice(shown.body, elapsed_seconds=elapsed, heartbeat_at=None, queue=None)
     return StatusAnswer(body, f"{shown.run_id}.{attempt}.{shown.seq}", None)
 
 
-def _elapsed(start: str, end: str) -> int:
-    """Whole seconds between two moments as they are shown."""
-    return max(0, math.floor((from_iso(end) - from_iso(start)).total_seconds()))
+def _elapsed(start: datetime, end: datetime | None, now: datetime) -> int:
+    """Whole seconds of an attempt: those gone while it lasts, and at its end those begun.
+
+    The end is stamped a moment before its commit can be seen: counting the second that it falls into keeps
+    the number from going back.
+    """
+    if end is None:
+        return max(0, math.floor((now - start).total_seconds()))
+    return max(0, math.ceil((end - start).total_seconds()))
+
+
+def _starts_in(place: rows.Place, now: datetime) -> Record | None:
+    """When enough of the owner's own runs have ended; None while that is unknown."""
+    ends = sorted(
+        (eta.low - gone, eta.high - gone)
+        for eta in place.at_work
+        if eta is not None
+        for gone in [(now - eta.as_of).total_seconds()]
+    )
+    if len(ends) <= place.ahead:
+        return None
+    low, high = ends[place.ahead]
+    return {"low": max(0, math.floor(low)), "high": max(0, math.ceil(high))}
 
 
 # Why a number of a snapshot is missing; one reason each, see analytics.
@@ -361,5 +388,6 @@ def run_record(run: Run) -> Record:
         "first_session": run.first_session.isoformat() if run.first_session else None,
         "last_session": run.last_session.isoformat() if run.last_session else None,
         "failure_code": run.failure_code.value if run.failure_code else None,
+        "honesty": dict(run.honesty) if run.honesty else None,
         "links": {"run": f"/api/v1/runs/{run.id}", "log": f"/api/v1/runs/{run.id}/log"},
     }

@@ -81,6 +81,29 @@ SYMBOL_REASONS: Mapping[str, str] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class SymbolAction:
+    """What can be done about a symbol: a word for programs, and a sentence."""
+
+    kind: str
+    label: str
+
+
+_CHECK = SymbolAction("fix_rows", "Check the symbol in your file.")
+_ASK_AGAIN = SymbolAction("retry_failed", "Ask for it again.")
+
+# What helps, by reason; nothing can be done about the others.
+SYMBOL_ACTIONS: Mapping[str, SymbolAction] = {
+    "not_found": _CHECK,
+    "empty": _CHECK,
+    "rate_limited": _ASK_AGAIN,
+    "blocked": _ASK_AGAIN,
+    "network": _ASK_AGAIN,
+    "bad_payload": _ASK_AGAIN,
+    "unauthorised": SymbolAction("check_key", "Ask the operator to check GLASSFOLIO_PROVIDER_KEY."),
+}
+
+
 def symbol_effect(outcome: str, reason: str) -> str:
     """What it means for the results that a symbol ended so."""
     if outcome != "partial":

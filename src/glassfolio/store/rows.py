@@ -15,6 +15,7 @@ from glassfolio.db.tables import activity, phase, portfolio, run, status_documen
 from glassfolio.model.run import (
     Activity,
     Conclusion,
+    Eta,
     FailureCode,
     Outcome,
     PhaseName,
@@ -44,6 +45,8 @@ class Shown:
     state: RunState | None
     started_at: datetime | None
     ended_at: datetime | None
+    updated_at: datetime | None
+    waiting_until: datetime | None
     beat: float | None
 
 
@@ -53,6 +56,8 @@ _DOCUMENT = (
     run.c.state,
     run.c.started_at,
     run.c.ended_at,
+    run.c.updated_at,
+    run.c.waiting_until,
     status_document.c.seq,
     status_document.c.body,
     worker.c.beat,
@@ -113,6 +118,8 @@ def _shown(row: Any) -> Shown:
         state=RunState(row.state) if row.state else None,
         started_at=row.started_at,
         ended_at=row.ended_at,
+        updated_at=row.updated_at,
+        waiting_until=row.waiting_until,
         beat=row.beat,
     )
 
@@ -211,14 +218,29 @@ def state(connection: sa.Connection, run_id: str) -> RunState | None:
     return RunState(found) if found else None
 
 
-def waiting_before(connection: sa.Connection, owner_id: str, started_at: datetime) -> int:
-    """How many of the owner's own runs wait that were started earlier."""
-    query = sa.select(sa.func.count()).where(
-        run.c.owner_id == owner_id,
-        run.c.state == RunState.QUEUED.value,
-        run.c.started_at < started_at,
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A waiting run among its owner's own. ahead: those that wait and were started earlier.
+
+    at_work: the remaining times of those at work, None where it is unknown.
+    """
+
+    ahead: int
+    at_work: tuple[Eta | None, ...]
+
+
+def place(connection: sa.Connection, owner_id: str, started_at: datetime) -> Place:
+    """Where a run that waits since `started_at` stands among its owner's own."""
+    rows = connection.execute(
+        sa.select(run.c.state, run.c.started_at, run.c.eta).where(
+            run.c.owner_id == owner_id, run.c.state != RunState.ENDED.value
+        )
+    ).all()
+    waiting = [row for row in rows if row.state == RunState.QUEUED.value]
+    return Place(
+        sum(row.started_at < started_at for row in waiting),
+        tuple(encoded.read_eta(row.eta) for row in rows if row.state != RunState.QUEUED.value),
     )
-    return connection.execute(query).scalar_one()
 
 
 def workers_alive(connection: sa.Connection, lease: float, epoch: str) -> int:
