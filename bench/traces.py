@@ -37,8 +37,8 @@ HEADER = (
     "Underlying Symbol,Strike Price,Expiration Date,Option Type,Exit Date,Exit Price Per Share\n"
 )
 LOOK_SECONDS = 0.2
-AT_ONCE = 4
-SETTINGS = {"provider": "tiingo", "provider_key": "any", "provider_rate": "1000", "lease": "1.5"}
+AT_ONCE = 3
+SETTINGS = {"provider": "tiingo", "provider_key": "any", "provider_rate": "1000", "lease": "3"}
 
 
 class SlowMarket(Market):
@@ -87,7 +87,7 @@ SCENES: Mapping[str, Scene] = {
     "cached_70": Scene(100, 3.2, (34, 28, 30), stored=70),
     "provider_waits": Scene(40, 2.6, (30, 36, 40), faults={9: WAIT, 20: WAIT, 31: WAIT}),
     "dead_symbol": Scene(30, 3.2, (28, 30, 34), faults={11: "not_found"}),
-    "slow_disk": Scene(40, 0.3, (36, 30, 34), commit=0.25),
+    "slow_disk": Scene(40, 0.3, (36, 30, 34), commit=0.06),
     "take_over": Scene(36, 3.0, (30, 32, 36), kill_at=14),
     "five_symbols": Scene(5, 3.0, (8, 5, 9)),
     "five_hundred": Scene(500, 0.25, (300, 240)),

@@ -22,7 +22,7 @@ from glassfolio.batch.steps import begin, close_phase, finish, open_phase
 from glassfolio.batch.task import Task, Workplace
 from glassfolio.batch.telling import failed_symbol, progress_lines
 from glassfolio.batch.waiting import Cancelled, WaitTeller, end_wait
-from glassfolio.batch.working import attempt, in_order
+from glassfolio.batch.working import as_ready, attempt, in_order
 from glassfolio.clock import Clock
 from glassfolio.db.engine import Database
 from glassfolio.engine.app import Engine
@@ -162,22 +162,28 @@ class Pipeline:
             return open_phase(turn, task, PHASES[position])
 
     def results(self, task: Task, fence: int, phase: Phase, todo: list[int]) -> Iterator[tuple[int, Settled]]:
-        """The chunks' results in planned order, worked a few ahead in threads."""
+        """The chunks' results, worked a few ahead in threads: those of a phase that waits for others as they
+        get ready, else in planned order.
+
+        What is done already comes first: the engine answers as many steps as it has recorded by itself.
+        """
         if not todo:
-            return iter(())
+            return
         with self.database.reading() as connection:
             planned = chunks.planned(connection, task.run_id, task.attempt, phase.name.key)
 
         def work(number: int) -> Settled:
-            payload, done = planned[number]
-            if done:
-                return AlreadyDone()
+            payload, _done = planned[number]
             with nullcontext() if phase.waits else self._gate:
                 return attempt(phase, task, json.loads(payload))
 
         waits = self.workplace.setup.waits
         teller = WaitTeller(self.database, self.clock, waits, task.run_id, fence, NAMES, self._stopping)
-        return in_order(self._pool, todo, work, CHUNKS_AHEAD, teller.look)
+        done = [number for number in todo if planned[number][1]]
+        yield from ((number, AlreadyDone()) for number in done)
+        left = [number for number in todo if not planned[number][1]]
+        hand_on = as_ready if phase.waits else in_order
+        yield from hand_on(self._pool, left, work, CHUNKS_AHEAD, teller.look)
 
     def settle(
         self,

@@ -1,11 +1,11 @@
-"""Chunk work in threads, handed on in planned order.
+"""Chunk work in threads, handed on in planned order, or as it gets ready.
 
 Knows nothing of how results are committed.
 """
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from itertools import islice
 from typing import TypeVar
@@ -57,6 +57,34 @@ def in_order(
             yield item, result
     finally:
         for _item, future in waiting:
+            future.cancel()
+
+
+def as_ready(
+    pool: ThreadPoolExecutor,
+    items: Iterable[K],
+    work: Callable[[K], T],
+    ahead: int,
+    look: Callable[[], T | None] = keep_waiting,
+) -> Iterator[tuple[K, T]]:
+    """As `in_order`, but whatever is ready comes first: one slow answer holds up no other."""
+    rest = iter(items)
+    waiting = {pool.submit(work, item): item for item in islice(rest, ahead)}
+    try:
+        while waiting:
+            ready = next((future for future in waiting if future.done()), None)
+            if ready is None:
+                wait(waiting, LOOK_SECONDS, FIRST_COMPLETED)
+                instead = None if any(future.done() for future in waiting) else look()
+                if instead is not None:
+                    yield waiting.pop(next(iter(waiting))), instead
+                continue
+            item = waiting.pop(ready)
+            for following in islice(rest, 1):
+                waiting[pool.submit(work, following)] = following
+            yield item, ready.result()
+    finally:
+        for future in waiting:
             future.cancel()
 
 
