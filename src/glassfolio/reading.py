@@ -5,7 +5,7 @@ Every read takes the owner in its query. Knows nothing of HTTP.
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -27,6 +27,7 @@ from glassfolio.model.run import Run, RunState
 from glassfolio.progress import fold
 from glassfolio.store import blocks, portfolios, results, rows
 
+LOG_PAGE = 500
 OWN_AT_ONCE = RUNS.partition_concurrency or 1
 WIRE_IDS: Mapping[str, str] = {name.key: name.wire_id for name in NAMES}
 Record = dict[str, Any]
@@ -91,7 +92,7 @@ class Reading:
         queue = self._queue(connection, shown, owner_id) if shown.state is RunState.QUEUED else None
         body = fold.splice(
             shown.body,
-            elapsed_seconds=_elapsed(shown.started_at, shown.ended_at, self.clock.now()),
+            elapsed_seconds=fold.elapsed_seconds(shown.started_at, shown.ended_at, self.clock.now()),
             heartbeat_at=datetime.fromtimestamp(shown.beat, UTC) if shown.beat else None,
             queue=queue,
         )
@@ -110,7 +111,7 @@ class Reading:
         crowded = len(place.at_work) >= OWN_AT_ONCE
         return {
             "position": 1 + place.ahead,
-            "starts_in": _starts_in(place, self.clock.now()) if alive and crowded else None,
+            "starts_in": place.starts_in(self.clock.now()) if alive and crowded else None,
             "reason": "no_worker" if not alive else "own_limit" if crowded else "workers_busy",
         }
 
@@ -123,6 +124,15 @@ class Reading:
                 raise NotFound
             entries = rows.log(connection, run_id, attempt, after, limit)
         return [fold.activity(entry, WIRE_IDS.get(entry.phase or "")) for entry in entries]
+
+    def whole_log(
+        self, owner_id: str, run_id: str, after: int = 0, attempt: int | None = None
+    ) -> Iterator[Record]:
+        """Every entry of a run's log numbered above `after`, read as it is asked for. Raises NotFound."""
+        page = self.log(owner_id, run_id, after, LOG_PAGE, attempt)
+        while page:
+            yield from page
+            page = self.log(owner_id, run_id, page[-1]["seq"], LOG_PAGE, attempt)
 
     def shown_run(self, owner_id: str, portfolio_id: str) -> str | None:
         """The run whose status a portfolio shows; None when it was never onboarded. Raises NotFound."""
@@ -233,34 +243,9 @@ def _earlier(shown: rows.Shown, attempt: int) -> StatusAnswer:
     assert shown.body is not None
     known = json.loads(shown.body + b"}")
     ended = from_iso(known["finished_at"])
-    elapsed = _elapsed(from_iso(known["started_at"]), ended, ended)
+    elapsed = fold.elapsed_seconds(from_iso(known["started_at"]), ended, ended)
     body = fold.splice(shown.body, elapsed_seconds=elapsed, heartbeat_at=None, queue=None)
     return StatusAnswer(body, f"{shown.run_id}.{attempt}.{shown.seq}", None)
-
-
-def _elapsed(start: datetime, end: datetime | None, now: datetime) -> int:
-    """Whole seconds of an attempt: those gone while it lasts, and at its end those begun.
-
-    The end is stamped a moment before its commit can be seen: counting the second that it falls into keeps
-    the number from going back.
-    """
-    if end is None:
-        return max(0, math.floor((now - start).total_seconds()))
-    return max(0, math.ceil((end - start).total_seconds()))
-
-
-def _starts_in(place: rows.Place, now: datetime) -> Record | None:
-    """When enough of the owner's own runs have ended; None while that is unknown."""
-    ends = sorted(
-        (eta.low - gone, eta.high - gone)
-        for eta in place.at_work
-        if eta is not None
-        for gone in [(now - eta.as_of).total_seconds()]
-    )
-    if len(ends) <= place.ahead:
-        return None
-    low, high = ends[place.ahead]
-    return {"low": max(0, math.floor(low)), "high": max(0, math.ceil(high))}
 
 
 # Why a number of a snapshot is missing; one reason each, see analytics.

@@ -5,6 +5,7 @@ heartbeat_at and queue, which are spliced in when it is sent. Knows nothing of H
 """
 
 import json
+import math
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -97,6 +98,17 @@ def poll_after_ms(state: RunState, updated_at: datetime, waiting_until: datetime
         left = (waiting_until - updated_at).total_seconds() * 1000
         return max(POLL_MS, min(LONGEST_POLL_MS, round(left)))
     return POLL_QUEUED_MS if state is RunState.QUEUED else POLL_MS
+
+
+def elapsed_seconds(start: datetime, end: datetime | None, now: datetime) -> int:
+    """Whole seconds of an attempt: those gone while it lasts, and at its end those begun.
+
+    The end is stamped a moment before its commit can be seen: counting the second that it falls into keeps
+    the number from going back.
+    """
+    if end is None:
+        return max(0, math.floor((now - start).total_seconds()))
+    return max(0, math.ceil((end - start).total_seconds()))
 
 
 def never_onboarded(portfolio_id: str, names: Sequence[PhaseName]) -> Document:

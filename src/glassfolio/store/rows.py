@@ -4,6 +4,7 @@ What a person asks for takes the owner in the query. Knows nothing of how rows a
 """
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -227,6 +228,18 @@ class Place:
 
     ahead: int
     at_work: tuple[Eta | None, ...]
+
+    def starts_in(self, now: datetime) -> dict[str, int] | None:
+        """Seconds until enough of those at work have ended, low and high; None while that is unknown."""
+        left = [
+            (eta.low - (now - eta.as_of).total_seconds(), eta.high - (now - eta.as_of).total_seconds())
+            for eta in self.at_work
+            if eta is not None
+        ]
+        if len(left) <= self.ahead:
+            return None
+        low, high = sorted(left)[self.ahead]
+        return {"low": max(0, math.floor(low)), "high": max(0, math.ceil(high))}
 
 
 def place(connection: sa.Connection, owner_id: str, started_at: datetime) -> Place:
