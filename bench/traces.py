@@ -31,7 +31,7 @@ from tests.crash.prices import Market
 from tests.fakes.tiingo import Hit
 
 CORPUS = Path(__file__).parents[1] / "tests" / "samples" / "traces"
-JITTER = 0.35
+JITTER = 0.3
 HEADER = (
     "Symbol,Quantity,Entry Price Per Share,Entry Date,Investment Class,Investment Subtype,"
     "Underlying Symbol,Strike Price,Expiration Date,Option Type,Exit Date,Exit Price Per Share\n"

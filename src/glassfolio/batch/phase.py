@@ -30,6 +30,7 @@ class Plan:
     total: all units of the phase; cached, failed: those settled already.
     unit_seconds: seconds of one unit before any were learned, None for the shipped default.
     pace_seconds: least time between two units that a provider allows, after `free_units` at once.
+    at_once: units that are in work at the same time, waiting for answers.
     """
 
     total: int
@@ -39,6 +40,7 @@ class Plan:
     unit_seconds: float | None = None
     pace_seconds: float | None = None
     free_units: int = 0
+    at_once: int = 1
     outcomes: tuple[SymbolOutcome, ...] = ()
     entries: tuple[Entry, ...] = ()
 

@@ -53,6 +53,7 @@ def _expect(turn: runs.Turn, phase: Phase, plan: Plan, taught: Expected | None) 
         "learned_runs": taught.runs if taught else 0,
         "pace_seconds": plan.pace_seconds,
         "free_units": plan.free_units,
+        "at_once": plan.at_once,
     }
     turn.set_phase(phase.name.key, **columns)
     _note_plan(turn, Mark.FORECAST, turn.phase(phase.name.key), plan)
@@ -70,6 +71,7 @@ def _note_plan(turn: runs.Turn, mark: Mark, item: PhaseProgress, plan: Plan) -> 
         pace=item.pace_seconds,
         free=item.free_units,
         runs=item.learned_runs,
+        at_once=item.at_once,
     )
 
 
@@ -91,6 +93,7 @@ def open_phase(turn: runs.Turn, task: Task, phase: Phase) -> list[int]:
             planned=plan.total - plan.cached - plan.failed,
             cached=plan.cached,
             failed=plan.failed,
+            at_once=plan.at_once,
         )
         _note_plan(turn, Mark.PLAN, turn.phase(key), plan)
         turn.say("PHASE_STARTED", key, phase=phase.name.title)

@@ -344,6 +344,7 @@ phase = sa.Table(
     sa.Column("waited_seconds", sa.Double, nullable=False, server_default="0"),
     sa.Column("pace_seconds", sa.Double),  # least time between two units that the provider allows
     sa.Column("free_units", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("at_once", sa.Integer, nullable=False, server_default="1"),  # units in work at the same time
     sqlite_with_rowid=False,
 )
 
@@ -399,7 +400,7 @@ trail = sa.Table(
     sa.Column("mark", sa.String(12), nullable=False),
     sa.Column("t", sa.Double, nullable=False),  # seconds worked
     sa.Column("phase", sa.String(30)),
-    *(sa.Column(name, sa.Integer) for name in ("units", "cached", "failed", "free", "runs")),
+    *(sa.Column(name, sa.Integer) for name in ("units", "cached", "failed", "free", "runs", "at_once")),
     *(
         sa.Column(name, sa.Double)
         for name in ("seconds", "fixed", "pace", "percent", "remaining", "eta", "low", "high")

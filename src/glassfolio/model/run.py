@@ -149,7 +149,7 @@ class Trail:
     t: seconds worked so far, queue and downtime left out. phase: its key.
     units: all of a plan, or those committed by a unit; cached, failed: of them, settled before and without a
     result. seconds: of a plan, expected for one unit; of a wait, its length; of a stall or an interruption,
-    the age of the last sign of life when it was told. fixed, pace, free, runs: of a plan.
+    the age of the last sign of life when it was told. fixed, pace, free, runs, at_once: of a plan.
     remaining: seconds the estimate expected; eta, low, high: what was shown, counted from t.
     """
 
@@ -164,6 +164,7 @@ class Trail:
     pace: float | None = None
     free: int | None = None
     runs: int | None = None
+    at_once: int | None = None
     percent: float | None = None
     remaining: float | None = None
     eta: float | None = None
@@ -204,6 +205,7 @@ class PhaseProgress:
     worked_seconds: time spent on its committed chunks; fixed_seconds: beside them; waited_seconds: time of
     named waits.
     pace_seconds: least time between two units that the provider allows, after `free_units` at once.
+    at_once: units that are in work at the same time.
     """
 
     name: PhaseName
@@ -224,6 +226,7 @@ class PhaseProgress:
     waited_seconds: float = 0.0
     pace_seconds: float | None = None
     free_units: int = 0
+    at_once: int = 1
     at: str | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None

@@ -24,10 +24,20 @@ def unit_seconds(phase: PhaseProgress) -> float:
     """Seconds one unit takes: the expected ones, moved towards the measured ones as evidence grows.
 
     (measured seconds + w * expected) / (measured units + w); w is 15 for learned seconds, 3 for shipped ones.
+    Measured units count those that were in work beside the first one, see `effective_units`.
     """
     expected = phase.unit_seconds if phase.unit_seconds is not None else UNIT_SECONDS[phase.name.unit]
     weight = PRIOR_UNITS if phase.learned_runs else SHIPPED_UNITS
-    return (phase.worked_seconds + weight * expected) / (phase.worked_units + weight)
+    return (phase.worked_seconds + weight * expected) / (effective_units(phase) + weight)
+
+
+def effective_units(phase: PhaseProgress) -> float:
+    """Committed units, and half of those in work beside them: on average that much of them is done.
+
+    Without it the first answer of several that are waited for at once would count as one slow unit.
+    """
+    done = phase.worked_units
+    return done + (phase.at_once - 1) / 2 if done else 0.0
 
 
 def fixed_seconds(phase: PhaseProgress) -> float:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from math import exp, log
 
 from glassfolio.model.run import Mark, PhaseProgress, Spread, Trail
+from glassfolio.progress.estimate import effective_units
 
 KEPT = 20
 FADING = 0.9
@@ -20,9 +21,9 @@ ASSUMED_WEIGHT = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """What a phase of one run took: units worked, seconds of them, seconds beside them."""
+    """What a phase of one run took: effective units worked, seconds of them, seconds beside them."""
 
-    units: int
+    units: float
     seconds: float
     fixed: float
 
@@ -51,7 +52,7 @@ class Expected:
 def lessons(phases: Iterable[PhaseProgress]) -> dict[str, Lesson]:
     """What the phases of a run that ended well teach; a phase without work teaches nothing."""
     return {
-        phase.name.key: Lesson(phase.worked_units, phase.worked_seconds, phase.fixed_seconds)
+        phase.name.key: Lesson(effective_units(phase), phase.worked_seconds, phase.fixed_seconds)
         for phase in phases
         if phase.worked_units > 0
     }

@@ -13,7 +13,7 @@ from glassfolio.model.run import EtaReason, Mark, PhaseName, PhaseProgress, Phas
 from glassfolio.progress.publish import Told, publish
 
 START = datetime(2000, 1, 1, tzinfo=UTC)
-EVENT_FIELDS = ("units", "cached", "failed", "free", "runs", "seconds", "fixed", "pace")
+EVENT_FIELDS = ("units", "cached", "failed", "free", "runs", "at_once", "seconds", "fixed", "pace")
 PUBLISHED_FIELDS = ("percent", "remaining", "eta", "low", "high")
 REASONS = {
     Mark.WAIT_START: EtaReason.PROVIDER_WAIT,
@@ -142,6 +142,7 @@ class Replay:
             learned_runs=step.runs or 0,
             pace_seconds=step.pace,
             free_units=step.free or 0,
+            at_once=step.at_once or 1,
         )
 
     def _change(self, key: str | None, took: float, ok: int = 0, failed: int = 0) -> None:

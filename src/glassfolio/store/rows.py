@@ -307,6 +307,7 @@ def phases(
             waited_seconds=row.waited_seconds,
             pace_seconds=row.pace_seconds,
             free_units=row.free_units,
+            at_once=row.at_once,
             at=row.at,
             started_at=row.started_at,
             ended_at=row.ended_at,

@@ -22,6 +22,7 @@ _NUMBERS = (
     "failed",
     "free",
     "runs",
+    "at_once",
     "seconds",
     "fixed",
     "pace",

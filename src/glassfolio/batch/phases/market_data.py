@@ -65,6 +65,7 @@ def make_plan(connection: sa.Connection, task: Task) -> Plan:
         unit_seconds=terms.seconds_per_request / AT_ONCE + UNIT_SECONDS["symbols"],
         pace_seconds=1 / rate if rate else None,
         free_units=int(terms.burst) if rate else 0,
+        at_once=AT_ONCE * size if rate else 1,
         outcomes=tuple(unknown),
         entries=(
             Entry("PLAN_READY", NAME.key, {"stored": stored, "symbols": total, "missing": len(missing)}),

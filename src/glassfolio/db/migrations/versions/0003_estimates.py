@@ -42,6 +42,7 @@ def upgrade() -> None:
         sa.Column("failed", sa.Integer(), nullable=True),
         sa.Column("free", sa.Integer(), nullable=True),
         sa.Column("runs", sa.Integer(), nullable=True),
+        sa.Column("at_once", sa.Integer(), nullable=True),
         sa.Column("seconds", sa.Double(), nullable=True),
         sa.Column("fixed", sa.Double(), nullable=True),
         sa.Column("pace", sa.Double(), nullable=True),
@@ -62,6 +63,7 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("waited_seconds", sa.Double(), server_default="0", nullable=False))
         batch_op.add_column(sa.Column("pace_seconds", sa.Double(), nullable=True))
         batch_op.add_column(sa.Column("free_units", sa.Integer(), server_default="0", nullable=False))
+        batch_op.add_column(sa.Column("at_once", sa.Integer(), server_default="1", nullable=False))
 
     with op.batch_alter_table("run", schema=None) as batch_op:
         batch_op.add_column(sa.Column("created_at", Moment(), nullable=True))
@@ -100,6 +102,7 @@ def downgrade() -> None:
         batch_op.drop_column("created_at")
 
     with op.batch_alter_table("phase", schema=None) as batch_op:
+        batch_op.drop_column("at_once")
         batch_op.drop_column("free_units")
         batch_op.drop_column("pace_seconds")
         batch_op.drop_column("waited_seconds")
