@@ -183,7 +183,11 @@ class Pipeline:
         yield from ((number, AlreadyDone()) for number in done)
         left = [number for number in todo if not planned[number][1]]
         hand_on = as_ready if phase.waits else in_order
-        yield from hand_on(self._pool, left, work, CHUNKS_AHEAD, teller.look)
+        for item in hand_on(self._pool, left, work, CHUNKS_AHEAD, teller.look):
+            if self._stopping.is_set():
+                # A wait that was cut short brought nothing that may be told of.
+                raise Superseded
+            yield item
 
     def settle(
         self,

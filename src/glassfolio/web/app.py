@@ -10,6 +10,7 @@ from glassfolio import __version__
 from glassfolio.web import errors, health, portfolios, results, status
 from glassfolio.web.access import Users
 from glassfolio.web.limits import BodyLimit
+from glassfolio.web.schemas import publish_example
 from glassfolio.wiring import Parts, Worker, observer
 
 
@@ -48,4 +49,5 @@ def create_app(parts: Parts, *, with_worker: bool = True) -> FastAPI:
     app.include_router(portfolios.router)
     app.include_router(results.router)
     app.include_router(health.router)
+    publish_example(app)
     return app

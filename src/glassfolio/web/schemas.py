@@ -7,6 +7,7 @@ from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
+from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict, Field
 
 from glassfolio.model.run import (
@@ -206,8 +207,6 @@ class HonestyRecord(Record):
 class StatusDocument(Record):
     """The status resource of a portfolio's onboarding, or of one run."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra=lambda schema: schema.update(example=EXAMPLE))
-
     portfolio_id: UUID
     status: Literal["running", "completed", "failed", "not_found"]
     started_at: datetime | None
@@ -367,3 +366,15 @@ EXAMPLE: dict[str, Any] = {
         "cancel": f"{_RUN}/cancel",
     },
 }
+
+
+def publish_example(app: FastAPI) -> None:
+    """Put the example into the application's description: FastAPI leaves out what is null in it."""
+    describe = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        described = describe()
+        described["components"]["schemas"][StatusDocument.__name__]["example"] = EXAMPLE
+        return described
+
+    app.openapi = openapi  # type: ignore[method-assign]
