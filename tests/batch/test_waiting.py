@@ -2,9 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 
 import pytest
 
@@ -32,32 +31,39 @@ class TickingClock:
 
 
 class Reluctant(Scripted):
-    """Refuses symbols for their rate, a number of times, and says how long it wants to be left alone."""
+    """Refuses KO for its rate, so many times, and says how long it wants to be left alone."""
 
-    def __init__(self, calendar: Sessions, wait: float | None, times: int) -> None:
+    def __init__(self, calendar: Sessions) -> None:
         super().__init__(calendar)
-        self.wait, self.times = wait, times
-        self.refused: dict[str, int] = {}
+        self.wait, self.times = 0.0, 0
+        self.refused = 0
 
     def fetch(self, symbols: Sequence[str], start: date, end: date) -> Fetched:
-        slow = [s for s in symbols if s == "KO" and self.refused.get(s, 0) < self.times]
-        for name in slow:
-            self.refused[name] = self.refused.get(name, 0) + 1
+        slow = [s for s in symbols if s == "KO" and self.refused < self.times]
+        self.refused += len(slow)
         good = super().fetch([s for s in symbols if s not in slow], start, end)
         failures = tuple(Failure(s, FailureKind.RATE_LIMITED, self.wait) for s in slow)
         return Fetched(good.bars, (*good.failures, *failures), good.quarantined)
 
 
 class LiveWorkshop(Workshop):
-    """A workshop whose clock runs by itself."""
+    """A workshop whose clock runs by itself, and whose provider is reluctant."""
 
     def __post_init__(self) -> None:
         self.clock = TickingClock()  # type: ignore[assignment]
         super().__post_init__()
 
+    def make_provider(self) -> Reluctant:
+        self.reluctant = Reluctant(self.calendar)
+        return self.reluctant
+
+    def refuse(self, wait: float, times: int) -> None:
+        """Make the provider refuse, from the next request on."""
+        self.reluctant.wait, self.reluctant.times = wait, times
+
 
 @pytest.fixture
-def workshop(database: Database, calendar: Sessions) -> Any:
+def workshop(database: Database, calendar: Sessions) -> Iterator[LiveWorkshop]:
     made = LiveWorkshop(database, calendar)
     yield made
     made.pipeline.close()
@@ -70,16 +76,10 @@ def wait_for(condition: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def reluctant(workshop: Workshop, wait: float | None, times: int) -> Reluctant:
-    provider = Reluctant(workshop.calendar, wait, times)
-    object.__setattr__(workshop.setup, "provider", provider)
-    return provider
-
-
 class TestThePipeline:
-    def test_a_wait_is_said_with_its_end_and_the_run_goes_on(self, workshop: Workshop) -> None:
+    def test_a_wait_is_said_with_its_end_and_the_run_goes_on(self, workshop: LiveWorkshop) -> None:
         """What for, until what clock time; the percent stays, and nothing is missing at the end."""
-        reluctant(workshop, 1.5, 1)
+        workshop.refuse(1.5, 1)
         run_id = workshop.open(lot("AAPL"), lot("KO", 1))[1]
         carrying = threading.Thread(target=workshop.pipeline.carry, args=(run_id, 0))
         plain, seen = PlainClient(), []
@@ -105,9 +105,9 @@ class TestThePipeline:
         assert codes.index("PROVIDER_WAIT") < codes.index("PROVIDER_RESUMED")
         assert codes.count("PROVIDER_RESUMED") == 1
 
-    def test_the_wait_is_kept_apart_from_the_work_of_the_phase(self, workshop: Workshop) -> None:
+    def test_the_wait_is_kept_apart_from_the_work_of_the_phase(self, workshop: LiveWorkshop) -> None:
         """Provider waits are not spread over units: they do not teach that a unit is slow."""
-        reluctant(workshop, 1.5, 1)
+        workshop.refuse(1.5, 1)
         run_id = workshop.open(lot("AAPL"), lot("KO", 1))[1]
         workshop.pipeline.carry(run_id, 0)
         with workshop.database.reading() as connection:
@@ -121,8 +121,8 @@ class TestThePipeline:
         assert 0.9 < end - start <= 1.5
         assert taught.lessons["market_data"].seconds <= run.worked_seconds - (end - start)
 
-    def test_a_cancel_ends_a_wait_of_an_hour_at_once(self, workshop: Workshop) -> None:
-        reluctant(workshop, 3000.0, 9)
+    def test_a_cancel_ends_a_wait_of_an_hour_at_once(self, workshop: LiveWorkshop) -> None:
+        workshop.refuse(3000.0, 9)
         run_id = workshop.open(lot("AAPL"), lot("KO", 1))[1]
         carrying = threading.Thread(target=workshop.pipeline.carry, args=(run_id, 0))
         carrying.start()
@@ -138,8 +138,8 @@ class TestThePipeline:
         doc = workshop.document(run_id)
         assert (doc["conclusion"], doc["phases"][0]["outcome"]) == ("cancelled", "cancelled")
 
-    def test_a_process_that_takes_leave_does_not_sit_out_a_wait(self, workshop: Workshop) -> None:
-        reluctant(workshop, 3000.0, 9)
+    def test_a_process_that_takes_leave_does_not_sit_out_a_wait(self, workshop: LiveWorkshop) -> None:
+        workshop.refuse(3000.0, 9)
         run_id = workshop.open(lot("AAPL"), lot("KO", 1))[1]
         carrying = threading.Thread(target=workshop.pipeline.carry, args=(run_id, 0))
         carrying.start()
@@ -149,9 +149,9 @@ class TestThePipeline:
         assert not carrying.is_alive()
         assert workshop.document(run_id)["status"] == "running"
 
-    def test_a_wait_longer_than_an_hour_is_not_waited_for(self, workshop: Workshop) -> None:
+    def test_a_wait_longer_than_an_hour_is_not_waited_for(self, workshop: LiveWorkshop) -> None:
         """The symbol is named with the moment at which asking again may help."""
-        reluctant(workshop, 4000.0, 9)
+        workshop.refuse(4000.0, 9)
         run_id = workshop.open(lot("AAPL", quantity=100), lot("KO", 1, quantity=1))[1]
         doc = workshop.carry(run_id)
         assert doc["conclusion"] == "success_with_warnings"
@@ -161,11 +161,11 @@ class TestThePipeline:
         assert doc["links"]["retry_failed"] == symbol["action"]["href"]
 
     def test_a_run_that_gets_nothing_but_refusals_says_when_a_retry_may_help(
-        self, workshop: Workshop
+        self, workshop: LiveWorkshop
     ) -> None:
         """PROVIDER_RATE_LIMITED with retry_at where the provider named it, else without."""
-        provider = reluctant(workshop, 4000.0, 9)
-        object.__setattr__(provider, "failing", {"*": FailureKind.RATE_LIMITED})
+        workshop.refuse(4000.0, 9)
+        workshop.provider.failing = {"*": FailureKind.RATE_LIMITED}
         doc = workshop.carry(workshop.open(lot("KO"))[1])
         assert doc["failure"]["code"] == "PROVIDER_RATE_LIMITED"
         assert doc["failure"]["retry_at"] > doc["finished_at"]

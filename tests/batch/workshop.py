@@ -130,7 +130,7 @@ class Workshop:
     orders: Orders = field(default_factory=Orders)
 
     def __post_init__(self) -> None:
-        self.provider = Scripted(self.calendar)
+        self.provider = self.make_provider()
         self.setup = Setup(
             self.database,
             self.clock,
@@ -147,6 +147,10 @@ class Workshop:
         self.pipeline = Pipeline(
             cast(Engine, InlineEngine(self.database)), self.database, self.clock, workplace
         )
+
+    def make_provider(self) -> Scripted:
+        """The source of prices that a test scripts."""
+        return Scripted(self.calendar)
 
     def open(self, *lots: Lot, trap: str = "") -> tuple[Portfolio, str]:
         """A stored portfolio with a queued run."""
