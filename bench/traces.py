@@ -90,7 +90,7 @@ SCENES: Mapping[str, Scene] = {
     "slow_disk": Scene(40, 0.3, (36, 30, 34), commit=0.06),
     "take_over": Scene(36, 3.0, (30, 32, 36), kill_at=14),
     "five_symbols": Scene(5, 3.0, (8, 5, 9)),
-    "five_hundred": Scene(500, 0.25, (300, 240)),
+    "five_hundred": Scene(500, 0.4, (160, 200)),
     "options": Scene(30, 3.2, (26, 30, 34), options=6),
     "slower_today": Scene(34, 2.4, (30, 34, 40), slower=1.3),
     "one_earlier_run": Scene(40, 2.6, (30,)),
@@ -115,7 +115,7 @@ class Recording:
     def start(self) -> Service:
         """Start the service, again after a death."""
         return self._leaving.enter_context(
-            running(self.folder, self.program, provider_url=self.market.url, **SETTINGS)
+            running(self.folder, program=self.program, provider_url=self.market.url, **SETTINGS)
         )
 
     def new_symbols(self, number: int) -> list[str]:

@@ -28,6 +28,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "honesty": measures.honesty,
     "percent_rules": measures.percent_rules,
     "remaining_rules": measures.remaining_rules,
+    "scenarios": tables.scenarios,
 }
 
 

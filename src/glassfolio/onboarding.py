@@ -44,6 +44,7 @@ class Opened:
     """A portfolio that was stored, or would be: its ids are None in a dry run.
 
     run_id: None when no run was asked for. positions: lots read.
+    warnings: what is doubtful in file and form.
     """
 
     portfolio_id: str | None
@@ -76,11 +77,11 @@ class Onboarding:
         """
         holdings, form = self._checked(upload, fields)
         portfolio = self._portfolio(caller, holdings, form)
-        self._check_period(portfolio, holdings)
+        warnings = (*self._check_period(portfolio, holdings), *holdings.warnings)
         if dry_run:
             with self.database.reading() as connection:
                 self._check_account(portfolios.live_account(connection, caller.user_id, form.account_name))
-            return Opened(None, None, len(holdings.lots), holdings.warnings)
+            return Opened(None, None, len(holdings.lots), warnings)
         try:
             with self.database.transaction() as connection:
                 portfolios.create(connection, portfolio, holdings.lots, holdings.format, holdings.sha256)
@@ -93,7 +94,7 @@ class Onboarding:
             with self.database.reading() as connection:
                 self._check_account(portfolios.live_account(connection, caller.user_id, form.account_name))
             raise
-        return Opened(portfolio.id, run_id, len(holdings.lots), holdings.warnings)
+        return Opened(portfolio.id, run_id, len(holdings.lots), warnings)
 
     def _checked(self, upload: Upload, fields: Mapping[str, str]) -> tuple[Holdings, PortfolioForm]:
         today = exchange_date(self.clock.now())
@@ -128,12 +129,18 @@ class Onboarding:
             shown_run=None,
         )
 
-    def _check_period(self, portfolio: Portfolio, holdings: Holdings) -> None:
-        """Refuse what the price source cannot reach: an equity date before it, lots all after it."""
+    def _check_period(self, portfolio: Portfolio, holdings: Holdings) -> tuple[Problem, ...]:
+        """Refuse what the price source cannot reach: an equity date before it, lots all after it.
+
+        An equity date after its newest price is moved back to it, with a warning.
+        """
         oldest = self.starter.oldest_session()
         if portfolio.equity_as_of is not None and oldest is not None and portfolio.equity_as_of < oldest:
             raise BadHoldings([problem("ERR_PORT_013", column="equity_as_of", first=oldest.isoformat())])
-        self.starter.window(portfolio, holdings.lots)
+        _first, newest = self.starter.window(portfolio, holdings.lots)
+        if portfolio.equity_as_of is None or portfolio.equity_as_of <= newest:
+            return ()
+        return (problem("WARN_PORT_001", column="equity_as_of", newest=newest.isoformat()),)
 
     @staticmethod
     def _check_account(taken_by: str | None) -> None:

@@ -5,7 +5,7 @@ Every read takes the owner in its query. Knows nothing of HTTP.
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -14,7 +14,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from glassfolio.analytics.factors import MODELS
-from glassfolio.analytics.metrics import METRICS
+from glassfolio.analytics.metrics import METRICS, SESSION_DETAILS, Metric
 from glassfolio.batch import account
 from glassfolio.batch.pipeline import NAMES
 from glassfolio.batch.start import RUNS
@@ -22,12 +22,12 @@ from glassfolio.batch.task import Setup, Task, Workplace
 from glassfolio.clock import Clock, from_iso, iso
 from glassfolio.errors import NotFound
 from glassfolio.model.holdings import Portfolio
+from glassfolio.model.market import FloatArray
 from glassfolio.model.results import Reason, reason_of, warnings_of
 from glassfolio.model.run import Run, RunState
 from glassfolio.progress import fold
 from glassfolio.store import blocks, portfolios, results, rows
 
-LOG_PAGE = 500
 OWN_AT_ONCE = RUNS.partition_concurrency or 1
 WIRE_IDS: Mapping[str, str] = {name.key: name.wire_id for name in NAMES}
 Record = dict[str, Any]
@@ -44,6 +44,11 @@ class StatusAnswer:
     body: bytes
     tag: str | None
     poll_after: int | None
+
+    @property
+    def seq(self) -> int:
+        """The version's number; rises over all runs of a portfolio, 0 before the first."""
+        return int(self.tag.rpartition(".")[2]) if self.tag else 0
 
     @property
     def ended(self) -> bool:
@@ -65,7 +70,7 @@ class Reading:
             shown = rows.shown(connection, portfolio_id, owner_id)
             if shown is None:
                 raise NotFound
-            return self._answer(connection, shown, owner_id, portfolio_id)
+            return self.answer(connection, shown, owner_id, portfolio_id)
 
     def run(self, owner_id: str, run_id: str, attempt: int | None = None) -> StatusAnswer:
         """The status of one run, in its present attempt or an earlier one. Raises NotFound."""
@@ -75,16 +80,17 @@ class Reading:
                 raise NotFound
             if attempt is not None and attempt != shown.attempt:
                 return _earlier(shown, attempt)
-            return self._answer(connection, shown, owner_id, "")
+            return self.answer(connection, shown, owner_id, "")
 
     def progress(self, owner_id: str, portfolio_id: str) -> str:
         """Where a portfolio's run stands, in words: 120 of 254 dates. Raises NotFound."""
         at = json.loads(self.status(owner_id, portfolio_id).body)["current_phase_progress"]
         return f"{at['current']} of {at['total']} {at['unit']}"
 
-    def _answer(
+    def answer(
         self, connection: sa.Connection, shown: rows.Shown, owner_id: str, portfolio_id: str
     ) -> StatusAnswer:
+        """The document of a run as it is sent now."""
         if shown.body is None or shown.started_at is None:
             never = fold.never_onboarded(portfolio_id, NAMES)
             body = fold.splice(fold.encode(never), elapsed_seconds=0, heartbeat_at=None, queue=None)
@@ -107,13 +113,9 @@ class Reading:
         assert shown.started_at is not None
         epoch = self.setup.database.dialect.epoch
         alive = rows.workers_alive(connection, self.lease, epoch)
-        place = rows.place(connection, owner_id, shown.started_at)
-        crowded = len(place.at_work) >= OWN_AT_ONCE
-        return {
-            "position": 1 + place.ahead,
-            "starts_in": place.starts_in(self.clock.now()) if alive and crowded else None,
-            "reason": "no_worker" if not alive else "own_limit" if crowded else "workers_busy",
-        }
+        return rows.place(connection, owner_id, shown.started_at).told(
+            bool(alive), OWN_AT_ONCE, self.clock.now()
+        )
 
     def log(
         self, owner_id: str, run_id: str, after: int = 0, limit: int = 500, attempt: int | None = None
@@ -124,15 +126,6 @@ class Reading:
                 raise NotFound
             entries = rows.log(connection, run_id, attempt, after, limit)
         return [fold.activity(entry, WIRE_IDS.get(entry.phase or "")) for entry in entries]
-
-    def whole_log(
-        self, owner_id: str, run_id: str, after: int = 0, attempt: int | None = None
-    ) -> Iterator[Record]:
-        """Every entry of a run's log numbered above `after`, read as it is asked for. Raises NotFound."""
-        page = self.log(owner_id, run_id, after, LOG_PAGE, attempt)
-        while page:
-            yield from page
-            page = self.log(owner_id, run_id, page[-1]["seq"], LOG_PAGE, attempt)
 
     def shown_run(self, owner_id: str, portfolio_id: str) -> str | None:
         """The run whose status a portfolio shows; None when it was never onboarded. Raises NotFound."""
@@ -222,11 +215,28 @@ class Reading:
                 "n": int(series.n[at - first]),
                 "window": METRICS[key].window,
                 "unit": METRICS[key].unit,
+                "category": _category(METRICS[key], series.value[at - first]),
+                "details": self._details(METRICS[key], series.details[at - first]),
                 "reason": _word(reason_of(int(series.reason[at - first]))),
+                "warnings": [word.value for word in warnings_of(int(series.warnings[at - first]))],
             }
             for (symbol, key), series in sorted(stored.items())
             if key in METRICS
         ]
+
+    def _details(self, metric: Metric, numbers: FloatArray) -> Record:
+        """The further numbers of a metric by name, sessions as dates."""
+        shown: Record = {name: _number(value) for name, value in zip(metric.details, numbers, strict=False)}
+        for name in SESSION_DETAILS:
+            ordinal = shown.get(name)
+            if ordinal is not None:
+                shown[name] = self.setup.sessions.day(int(ordinal)).isoformat()
+        return shown
+
+    @property
+    def risk_free(self) -> Record:
+        """What ratios are measured against, and where it comes from."""
+        return {"rate": self.setup.risk_free, "source": "RISK_FREE_RATE"}
 
     def _newest(self, owner_id: str, portfolio_id: str) -> tuple[Task | None, date | None]:
         with self.setup.database.reading() as connection:
@@ -345,6 +355,11 @@ def _symbol_factors(model: str, series: results.BetaSeries, at: int, session: da
         }
         for k, key in enumerate(series.keys)
     ]
+
+
+def _category(metric: Metric, value: float) -> str | None:
+    """The word for a number of a category; None for other metrics and missing numbers."""
+    return metric.words.get(float(value)) if metric.words else None
 
 
 def _number(value: float) -> float | None:

@@ -38,6 +38,7 @@ class Settings(BaseSettings):
     history_sessions: Annotated[int, Field(ge=1, le=5000)] | Literal["all"] = 254
     close_delay: Annotated[float, Field(ge=0)] | None = None  # minutes after the close
     min_valued: Annotated[float, Field(ge=0, le=1)] = 0.5
+    risk_free_rate: Annotated[float, Field(gt=-0.5, lt=1)] = 0.0  # annual yield
     lease: Annotated[float, Field(ge=0.5)] = 12.0
     extra_closures: Annotated[tuple[date, ...], NoDecode, BeforeValidator(_listed)] = ()
     host: str = "127.0.0.1"

@@ -95,8 +95,16 @@ def assemble(settings: Settings, clock: Clock | None = None) -> Parts:
     sessions = load_sessions(settings.data_dir, settings.extra_closures)
     waits = Waits(clock)
     provider = make_provider(settings, database, sessions, waits)
-    factor_set = FACTOR_SETS[settings.factors]
-    setup = Setup(database, clock, sessions, provider, factor_set, settings.min_valued, waits)
+    setup = Setup(
+        database,
+        clock,
+        sessions,
+        provider,
+        FACTOR_SETS[settings.factors],
+        settings.min_valued,
+        waits,
+        settings.risk_free_rate,
+    )
     dispatcher = Dispatcher(database)
     starter = Starter(dispatcher, clock, sessions, provider, settings.history, settings.delay)
     signer = issuer.load(settings.data_dir, settings.address)

@@ -42,7 +42,16 @@ def betas(value: FloatArray, in_model: FloatArray | None = None) -> Betas:
     n = np.full((d, s), 90)
     keys = tuple(f"k{i}" for i in range(k))
     return Betas(
-        MODELS["market"], keys, value, zeros, zeros[:, :, 0], n, codes, zeros.astype(np.int16), there
+        MODELS["market"],
+        keys,
+        value,
+        zeros,
+        zeros[:, :, 0],
+        zeros[:, :, 0],
+        n,
+        codes,
+        zeros.astype(np.int16),
+        there,
     )
 
 

@@ -17,6 +17,7 @@ from uuid import uuid4
 import httpx
 import uvicorn
 
+from glassfolio.cli.serve import make_server
 from glassfolio.clock import SystemClock
 from glassfolio.settings import Settings
 from glassfolio.web.app import create_app
@@ -85,7 +86,7 @@ def running(
         listening.bind(("127.0.0.1", 0))
         leaving.callback(listening.close)
         app = create_app(parts, with_worker=worker)
-        server = uvicorn.Server(uvicorn.Config(app, http="h11", log_config=None, access_log=False))
+        server = make_server(app, lambda: None)
         serving = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         serving.start()
         leaving.callback(_stop, server, serving)

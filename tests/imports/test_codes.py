@@ -13,7 +13,7 @@ from tests.imports.faults import FAULTS, Fault
 
 FILE_CODES = {f"ERR_CSV_{n:03d}" for n in (1, 2, 3, 4, 5, 6, 8, 9, 10, 11)} | {"WARN_CSV_001", "WARN_CSV_002"}
 ROW_CODES = {f"ERR_POS_{n:03d}" for n in range(1, 34)} | {"WARN_POS_001", "WARN_POS_002"}
-FORM_CODES = {f"ERR_PORT_{n:03d}" for n in range(1, 15)}
+FORM_CODES = {f"ERR_PORT_{n:03d}" for n in range(1, 15)} | {"WARN_PORT_001"}
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda f: f"{f.code} {next(iter(f.changes.values()))[:30]!r}")

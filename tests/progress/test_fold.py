@@ -133,7 +133,7 @@ def test_after_completion_it_is_the_last_with_100_percent() -> None:
         "percent_basis": "none",
     }
     assert doc["poll_after_ms"] is None
-    assert set(doc["links"]) == {"self", "run", "log", "download", "result"}
+    assert set(doc["links"]) == {"self", "run", "events", "log", "download", "result"}
 
 
 @pytest.mark.parametrize("index", range(4))

@@ -11,7 +11,7 @@ from alembic.script import ScriptDirectory
 
 from glassfolio.db import migrate
 from glassfolio.db.engine import Database
-from glassfolio.db.tables import metadata
+from glassfolio.db.tables import exposure, metadata
 from tests.databases import open_database
 
 
@@ -56,6 +56,25 @@ def test_migrating_again_changes_nothing(database: Database) -> None:
     migrate.upgrade(database)
     assert migrate.is_current(database)
     assert sa.inspect(database.engine).get_table_names() == before
+
+
+def test_betas_from_before_degrees_of_freedom_were_kept_are_computed_anew(database: Database) -> None:
+    """A schema change on a database with rows: what cannot be completed goes, and is made again."""
+    config = Config()
+    config.set_main_option("script_location", str(migrate.SCRIPTS))
+    before = ScriptDirectory.from_config(config).get_revision("0004").down_revision
+    columns = [column.name for column in exposure.columns if column.name not in ("dof", "block", "last")]
+    with database.transaction() as connection:
+        connection.exec_driver_sql("ALTER TABLE exposure DROP COLUMN dof")
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = :before"), {"before": before})
+        old = sa.table("exposure", *(sa.column(column.name, column.type) for column in exposure.columns))
+        texts = {name: "x" for name in columns if isinstance(exposure.c[name].type, sa.String)}
+        packed = {name: b"" for name in columns if name not in texts}
+        connection.execute(sa.insert(old).values(block=0, last=0, **texts, **packed))
+    migrate.upgrade(database)
+    with database.reading() as connection:
+        assert connection.execute(sa.select(exposure)).all() == []
+    assert migrate.is_current(database)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 
 from glassfolio import bundled
 from glassfolio.web.results import as_table
-from tests.contracts.running import HEADER, Running, ended, opened, stored
+from tests.contracts.running import HEADER, Running, ended, opened, stored, upload
 
 Record = dict[str, Any]
 LONG_SHORT = bundled.SAMPLES["long_short"]
@@ -162,7 +162,12 @@ def test_our_own_numbers_stay_numbers(value: object, cell: str) -> None:
 
 
 def test_a_later_equity_date_counts_as_the_newest_session_with_a_warning(client: httpx.Client) -> None:
+    dry = upload(client, query="dry_run=true", equity="5000", equity_as_of="2023-06-30").json()
     answer = opened(client, equity="5000", equity_as_of="2023-06-30")
+    assert [(w["code"], w["severity"], w["params"]) for w in answer["warnings"]] == [
+        ("WARN_PORT_001", "warning", {"newest": "2022-12-28"})
+    ]
+    assert dry["warnings"] == answer["warnings"]
     doc = ended(client, answer["portfolio_id"])
     log = client.get(f"/api/v1/runs/{doc['run_id']}/log").json()["entries"]
     moved = [entry for entry in log if entry["code"] == "EQUITY_DATE_MOVED"]

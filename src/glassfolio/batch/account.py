@@ -185,6 +185,7 @@ def _factor_exposures(
         value=value,
         stderr=value,
         r2=value[:, :, 0],
+        dof=value[:, :, 0],
         n=nothing,
         reason=np.zeros(shape, dtype=np.int8),
         warnings=np.zeros(shape, dtype=np.int16),

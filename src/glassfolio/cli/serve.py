@@ -41,15 +41,20 @@ PORTS_TRIED = 50
 class Server(uvicorn.Server):
     """Tells when it is ready, by the address it really got."""
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, app: "FastAPI", ready: Callable[[], None]) -> None:
         super().__init__(config)
-        self._ready = ready
+        self._app, self._ready = app, ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then say so."""
         await super().startup(sockets)
         if self.started:
             self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Ask open streams to end before waiting for them."""
+        self._app.state.hub.close()
+        await super().shutdown(sockets)
 
 
 def serve(settings: Settings, make_app: AppMaker, *, with_worker: bool) -> None:
@@ -64,7 +69,7 @@ def serve(settings: Settings, make_app: AppMaker, *, with_worker: bool) -> None:
         print(f"glassfolio is listening on http://{settings.host}:{settings.port}", flush=True)
 
     try:
-        _server(make_app(parts, with_worker), ready).run(sockets=[listening])
+        make_server(make_app(parts, with_worker), ready).run(sockets=[listening])
     finally:
         parts.close()
 
@@ -82,11 +87,12 @@ def _listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-def _server(app: "FastAPI", ready: Callable[[], None]) -> Server:
+def make_server(app: "FastAPI", ready: Callable[[], None]) -> Server:
+    """The server of an application; `ready` is called when it listens."""
     config = uvicorn.Config(
         app, http="h11", log_config=None, access_log=False, timeout_graceful_shutdown=GRACE_SECONDS
     )
-    return Server(config, ready)
+    return Server(config, app, ready)
 
 
 def work(settings: Settings) -> None:
@@ -118,7 +124,7 @@ def demo(make_app: AppMaker, port: int, *, leave: bool) -> int:
     )
     parts = assemble(settings)
     ready = threading.Event()
-    server = _server(make_app(parts, True), ready.set)
+    server = make_server(make_app(parts, True), ready.set)
     listening = _listen(settings.host, settings.port)
     serving = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     with ExitStack() as leaving:

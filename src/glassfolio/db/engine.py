@@ -27,17 +27,23 @@ class Dialect:
     isolation: the level every transaction of the engine runs at.
     epoch: SQL for the database's own clock, seconds since 1970 with fractions.
     schema: prefix of the engine's tables.
+    reads_wait: whether a read waits on a network; SQLite reads a file, and never waits for a writer.
     """
 
     name: Literal["sqlite", "postgresql"]
     isolation: Literal["SERIALIZABLE", "READ COMMITTED"]
     epoch: str
     schema: str
+    reads_wait: bool
 
 
-SQLITE = Dialect("sqlite", "SERIALIZABLE", "((julianday('now')-2440587.5)*86400.0)", "")
+SQLITE = Dialect("sqlite", "SERIALIZABLE", "((julianday('now')-2440587.5)*86400.0)", "", reads_wait=False)
 POSTGRESQL = Dialect(
-    "postgresql", "READ COMMITTED", "cast(extract(epoch from clock_timestamp()) as double precision)", "dbos."
+    "postgresql",
+    "READ COMMITTED",
+    "cast(extract(epoch from clock_timestamp()) as double precision)",
+    "dbos.",
+    reads_wait=True,
 )
 
 

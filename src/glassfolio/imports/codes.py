@@ -315,6 +315,12 @@ FORM: Mapping[str, Entry] = {
     "ERR_PORT_014": Entry(
         "Description too long", "The description has more than {limit} characters.", "Shorten it."
     ),
+    "WARN_PORT_001": Entry(
+        "Equity date after the newest price",
+        "Prices end on {newest}; the equity counts as the net value of that day.",
+        "Nothing to do if the value has hardly changed since; else give that day's net value.",
+        Severity.WARNING,
+    ),
 }
 
 CATALOGUE: Mapping[str, Entry] = {**FILE, **POSITIONS, **FORM}

@@ -269,6 +269,7 @@ def _links(run: Run, status: str, whole: RunStatus) -> Document:
     links = {
         "self": f"/api/v1/onboarding/status/{run.portfolio_id}",
         "run": run_path(run),
+        "events": f"/api/v1/onboarding/status/{run.portfolio_id}/events",
         "log": f"{run_path(run)}/log",
         "download": f"/api/v1/onboarding/status/{run.portfolio_id}/logs",
     }

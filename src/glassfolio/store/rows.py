@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -51,7 +52,8 @@ class Shown:
     beat: float | None
 
 
-_DOCUMENT = (
+# The columns that `shown_of` reads.
+DOCUMENT = (
     run.c.id,
     run.c.attempt,
     run.c.state,
@@ -65,9 +67,9 @@ _DOCUMENT = (
 )
 
 
-# Built once: putting the statement together takes longer than the database needs to answer it.
+# The statements of a status request are built once: putting one together takes longer than its answer.
 _SHOWN = (
-    sa.select(*_DOCUMENT)
+    sa.select(*DOCUMENT)
     .select_from(
         portfolio.outerjoin(run, run.c.id == portfolio.c.shown_run)
         .outerjoin(
@@ -87,7 +89,7 @@ _SHOWN = (
 def shown(connection: sa.Connection, portfolio_id: str, owner_id: str) -> Shown | None:
     """The document that the portfolio's status address answers; None unless it is the owner's and live."""
     row = connection.execute(_SHOWN, {"portfolio_id": portfolio_id, "owner_id": owner_id}).one_or_none()
-    return _shown(row) if row else None
+    return shown_of(row) if row else None
 
 
 def document_of(
@@ -96,7 +98,7 @@ def document_of(
     """The document of one run, of its present attempt or an earlier one; None unless it is the owner's."""
     which = run.c.attempt if attempt is None else attempt
     row = connection.execute(
-        sa.select(*_DOCUMENT)
+        sa.select(*DOCUMENT)
         .select_from(
             run.join(portfolio, portfolio.c.id == run.c.portfolio_id)
             .join(
@@ -107,10 +109,11 @@ def document_of(
         )
         .where(run.c.id == run_id, portfolio.c.owner_id == owner_id, portfolio.c.deleted_at.is_(None))
     ).one_or_none()
-    return _shown(row) if row else None
+    return shown_of(row) if row else None
 
 
-def _shown(row: Any) -> Shown:
+def shown_of(row: Any) -> Shown:
+    """What a status request needs, from a row with the columns of DOCUMENT."""
     return Shown(
         body=row.body,
         run_id=row.id,
@@ -229,6 +232,15 @@ class Place:
     ahead: int
     at_work: tuple[Eta | None, ...]
 
+    def told(self, alive: bool, limit: int, now: datetime) -> dict[str, Any]:
+        """The same for the owner. alive: whether there are workers; limit: own runs at work at a time."""
+        crowded = len(self.at_work) >= limit
+        return {
+            "position": 1 + self.ahead,
+            "starts_in": self.starts_in(now) if alive and crowded else None,
+            "reason": "no_worker" if not alive else "own_limit" if crowded else "workers_busy",
+        }
+
     def starts_in(self, now: datetime) -> dict[str, int] | None:
         """Seconds until enough of those at work have ended, low and high; None while that is unknown."""
         left = [
@@ -242,13 +254,14 @@ class Place:
         return {"low": max(0, math.floor(low)), "high": max(0, math.ceil(high))}
 
 
+_ACTIVE_OF_OWNER = sa.select(run.c.state, run.c.started_at, run.c.eta).where(
+    run.c.owner_id == sa.bindparam("owner_id"), run.c.state != RunState.ENDED.value
+)
+
+
 def place(connection: sa.Connection, owner_id: str, started_at: datetime) -> Place:
     """Where a run that waits since `started_at` stands among its owner's own."""
-    rows = connection.execute(
-        sa.select(run.c.state, run.c.started_at, run.c.eta).where(
-            run.c.owner_id == owner_id, run.c.state != RunState.ENDED.value
-        )
-    ).all()
+    rows = connection.execute(_ACTIVE_OF_OWNER, {"owner_id": owner_id}).all()
     waiting = [row for row in rows if row.state == RunState.QUEUED.value]
     return Place(
         sum(row.started_at < started_at for row in waiting),
@@ -256,10 +269,14 @@ def place(connection: sa.Connection, owner_id: str, started_at: datetime) -> Pla
     )
 
 
+@cache
+def _workers_alive(epoch: str) -> sa.Select[int]:
+    return sa.select(sa.func.count()).where(worker.c.beat >= sa.literal_column(epoch) - sa.bindparam("lease"))
+
+
 def workers_alive(connection: sa.Connection, lease: float, epoch: str) -> int:
     """How many workers have beaten within the last `lease` seconds."""
-    query = sa.select(sa.func.count()).where(worker.c.beat >= sa.literal_column(epoch) - lease)
-    return connection.execute(query).scalar_one()
+    return connection.execute(_workers_alive(epoch), {"lease": lease}).scalar_one()
 
 
 def learned_seconds(connection: sa.Connection, run_id: str, attempt: int, key: str) -> float | None:

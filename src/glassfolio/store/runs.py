@@ -14,6 +14,7 @@ from uuid import uuid4
 
 import sqlalchemy as sa
 
+from glassfolio.db import changes
 from glassfolio.db.tables import activity, phase, portfolio, run, snapshot, symbol_outcome
 from glassfolio.errors import Superseded
 from glassfolio.model.messages import ordinal
@@ -58,6 +59,10 @@ def open_run(connection: sa.Connection, opening: Opening, names: Sequence[PhaseN
     Raises IntegrityError when a run of the portfolio is active (`active` finds it).
     """
     run_id = str(uuid4())
+    # Goes on where the portfolio's runs before stopped, so that it rises over all of them.
+    before = sa.select(sa.func.coalesce(sa.func.max(run.c.seq), 0)).where(
+        run.c.portfolio_id == opening.portfolio_id
+    )
     connection.execute(
         sa.insert(run).values(
             id=run_id,
@@ -70,7 +75,7 @@ def open_run(connection: sa.Connection, opening: Opening, names: Sequence[PhaseN
             last_session=opening.last_session,
             attempt=1,
             fence=0,
-            seq=0,
+            seq=before.scalar_subquery(),
             created_at=now,
             results_before=_has_results(connection, opening.portfolio_id),
             **_fresh(now),
@@ -362,6 +367,7 @@ class Turn:
         trail.add(self.connection, self.run_id, self.attempt, seq + 1, self.steps)
         self.change(seq=seq + max(1, len(self.entries)), updated_at=self.now)
         self.connection.execute(sa.update(run).where(run.c.id == self.run_id).values(**self.changes))
+        changes.tell(self.connection)
         published.publish(self.connection, rows.of_row({**self.row, **self.changes}), listed)
 
     def _tell(self, row: dict[str, Any], listed: tuple[PhaseProgress, ...]) -> None:

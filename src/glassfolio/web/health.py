@@ -12,9 +12,9 @@ router = APIRouter(tags=["health"])
 
 
 @router.get("/healthz")
-def alive() -> dict[str, str]:
+async def alive() -> Response:
     """The process answers."""
-    return {"status": "alive"}
+    return JSONResponse({"status": "alive"})
 
 
 @router.get("/readyz")

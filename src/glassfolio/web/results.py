@@ -49,7 +49,7 @@ def factors(portfolio_id: str, request: Request, caller: SignedIn, parts: PartsO
 def metrics(portfolio_id: str, request: Request, caller: SignedIn, parts: PartsOf) -> Response:
     """The symbols' metrics at the newest snapshot."""
     rows = parts.reading.metrics(caller.user_id, portfolio_id)
-    return answer(request, rows, {"metrics": rows})
+    return answer(request, rows, {"metrics": rows, "risk_free": parts.reading.risk_free})
 
 
 def answer(request: Request, rows: Sequence[Mapping[str, Any]], whole: Mapping[str, Any]) -> Response:

@@ -361,6 +361,7 @@ EXAMPLE: dict[str, Any] = {
     "links": {
         "self": "/api/v1/onboarding/status/4f5a7c52-6f0c-4a0f-8f51-2d5f3c1f9a10",
         "run": _RUN,
+        "events": "/api/v1/onboarding/status/4f5a7c52-6f0c-4a0f-8f51-2d5f3c1f9a10/events",
         "log": f"{_RUN}/log",
         "download": "/api/v1/onboarding/status/4f5a7c52-6f0c-4a0f-8f51-2d5f3c1f9a10/logs",
         "cancel": f"{_RUN}/cancel",

@@ -5,16 +5,19 @@ Copies encoded documents; their shape is decided where they are folded.
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
+from starlette.concurrency import run_in_threadpool
 
 from glassfolio.clock import iso
 from glassfolio.reading import Record, StatusAnswer
 from glassfolio.web.access import PartsOf, SignedIn
 from glassfolio.web.errors import problem_response
 from glassfolio.web.schemas import StatusDocument
+from glassfolio.wiring import Parts
 
 router = APIRouter(prefix="/api/v1", tags=["status"])
 
@@ -29,14 +32,25 @@ DOCUMENT: dict[int | str, dict[str, Any]] = {
 NO_LOG = "This portfolio was never onboarded, so there is no log."
 
 
+async def look_up(parts: Parts, read: Callable[[], StatusAnswer]) -> StatusAnswer:
+    """A read by key, on the spot where it waits for nobody.
+
+    A hand-over to a thread and back waits twice for whatever computes in this process, longer than the read.
+    """
+    return await run_in_threadpool(read) if parts.database.dialect.reads_wait else read()
+
+
 @router.get("/onboarding/status/{portfolio_id}", responses=DOCUMENT)
-def onboarding_status(portfolio_id: str, request: Request, caller: SignedIn, parts: PartsOf) -> Response:
+async def onboarding_status(
+    portfolio_id: str, request: Request, caller: SignedIn, parts: PartsOf
+) -> Response:
     """The status of the portfolio's newest onboarding or repair."""
-    return send(request, parts.reading.status(caller.user_id, portfolio_id))
+    read = partial(parts.reading.status, caller.user_id, portfolio_id)
+    return send(request, await look_up(parts, read))
 
 
 @router.get("/runs/{run_id}", tags=["runs"], responses=DOCUMENT)
-def run_status(
+async def run_status(
     run_id: str,
     request: Request,
     caller: SignedIn,
@@ -44,7 +58,7 @@ def run_status(
     attempt: Annotated[int | None, Query(ge=1, le=LARGEST)] = None,
 ) -> Response:
     """The same document for one run, in its present attempt or an earlier one."""
-    return send(request, parts.reading.run(caller.user_id, run_id, attempt))
+    return send(request, await look_up(parts, partial(parts.reading.run, caller.user_id, run_id, attempt)))
 
 
 def send(request: Request, answer: StatusAnswer, status: int = 200, **more: str) -> Response:
@@ -94,11 +108,19 @@ def download_log(
     if run_id is None:
         return problem_response(request, 404, "NO_LOG", NO_LOG)
     status = json.loads(reading.run(user_id, run_id, attempt).body)
-    entries = reading.whole_log(user_id, run_id, after, attempt)
+    entries = _whole_log(partial(reading.log, user_id, run_id, limit=LOG_PAGE, attempt=attempt), after)
     stamp = iso(parts.clock.now()).replace("-", "").replace(":", "")[:15] + "Z"
     name = f"glassfolio-setup-log-{portfolio_id[:8]}-{stamp}.{form}"
     headers = {**HEADERS, "Content-Disposition": f'attachment; filename="{name}"'}
     return StreamingResponse(WRITERS[form](status, entries), headers=headers, media_type=MEDIA[form])
+
+
+def _whole_log(read: Callable[..., list[Record]], after: int) -> Iterator[Record]:
+    """Every entry numbered above `after`, read page by page as it is asked for."""
+    page = read(after=after)
+    while page:
+        yield from page
+        page = read(after=page[-1]["seq"])
 
 
 def _as_json(status: Record, entries: Iterable[Record]) -> Iterator[str]:

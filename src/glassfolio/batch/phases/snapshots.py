@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from glassfolio.batch import plan
 from glassfolio.batch.account import Account, account
 from glassfolio.batch.phase import ChunkPlan, Closing, Payload, Phase, Plan, Result
+from glassfolio.batch.phases import factor_analysis
 from glassfolio.batch.task import Task
 from glassfolio.db.tables import SNAPSHOT_NUMBERS
 from glassfolio.model.market import IntArray
@@ -30,6 +31,7 @@ def inputs(connection: sa.Connection, task: Task) -> str:
     revisions = market.revisions(connection, task.priced_symbols)
     return task.fingerprint(
         ARITHMETIC,
+        factor_analysis.ARITHMETIC,
         task.setup.factor_set.name,
         str(task.first),
         repr(task.portfolio.equity),

@@ -1,7 +1,4 @@
-"""What all tables share: their names' rules, and the types that the two databases keep differently.
-
-Knows no table.
-"""
+"""What the tables are made of: their common metadata, and columns that both databases keep alike."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -56,6 +53,6 @@ class Exact(TypeDecorator[Decimal]):
         return None if value is None else Decimal(value)
 
 
-def identifier() -> sa.String:
-    """The type of a UUIDv4 as text."""
+def key() -> sa.String:
+    """The type of an id: a UUIDv4 as text."""
     return sa.String(36)

@@ -1,21 +1,18 @@
-"""The tables of runs: where they stand, what they did and told, and who carries them.
-
-Knows nothing of what runs work on.
-"""
+"""Runs, their phases and chunks, what they say, and the workers that carry them."""
 
 import sqlalchemy as sa
 
-from glassfolio.db.columns import Moment, identifier, metadata
+from glassfolio.db.tables.types import Moment, key, metadata
 
 run = sa.Table(
     "run",
     metadata,
-    sa.Column("id", identifier(), primary_key=True),
-    sa.Column("portfolio_id", identifier(), sa.ForeignKey("portfolio.id"), nullable=False),
-    sa.Column("owner_id", identifier(), nullable=False),
+    sa.Column("id", key(), primary_key=True),
+    sa.Column("portfolio_id", key(), sa.ForeignKey("portfolio.id"), nullable=False),
+    sa.Column("owner_id", key(), nullable=False),
     sa.Column("kind", sa.String(12), nullable=False),  # onboarding, repair, nightly
     sa.Column("trigger", sa.String(10), nullable=False),  # user, admin, schedule, cli
-    sa.Column("triggered_by", identifier(), nullable=False),
+    sa.Column("triggered_by", key(), nullable=False),
     sa.Column("attempt", sa.Integer, nullable=False),  # the owner's tries, from 1
     sa.Column("fence", sa.Integer, nullable=False),  # every hand-over inside the engine
     sa.Column("resumes", sa.Integer, nullable=False),  # take-overs within this attempt
@@ -38,7 +35,7 @@ run = sa.Table(
     sa.Column("completeness", sa.Double),
     sa.Column("failure_code", sa.String(30)),
     sa.Column("failure_phase", sa.String(30)),
-    sa.Column("error_id", identifier()),
+    sa.Column("error_id", key()),
     sa.Column("created_at", Moment),  # of the first attempt
     sa.Column("data_as_of", sa.Date),  # newest session with a close of a held symbol
     sa.Column("results_before", sa.Boolean, nullable=False, server_default=sa.false()),
@@ -62,7 +59,7 @@ sa.Index(
 phase = sa.Table(
     "phase",
     metadata,
-    sa.Column("run_id", identifier(), sa.ForeignKey("run.id"), primary_key=True),
+    sa.Column("run_id", key(), sa.ForeignKey("run.id"), primary_key=True),
     sa.Column("attempt", sa.Integer, primary_key=True),
     sa.Column("phase", sa.String(30), primary_key=True),
     sa.Column("position", sa.Integer, nullable=False),
@@ -93,7 +90,7 @@ phase = sa.Table(
 chunk = sa.Table(
     "chunk",
     metadata,
-    sa.Column("run_id", identifier(), sa.ForeignKey("run.id"), primary_key=True),
+    sa.Column("run_id", key(), sa.ForeignKey("run.id"), primary_key=True),
     sa.Column("attempt", sa.Integer, primary_key=True),
     sa.Column("phase", sa.String(30), primary_key=True),
     sa.Column("chunk", sa.Integer, primary_key=True),
@@ -107,7 +104,7 @@ chunk = sa.Table(
 activity = sa.Table(
     "activity",
     metadata,
-    sa.Column("run_id", identifier(), sa.ForeignKey("run.id"), primary_key=True),
+    sa.Column("run_id", key(), sa.ForeignKey("run.id"), primary_key=True),
     sa.Column("seq", sa.Integer, primary_key=True),
     sa.Column("attempt", sa.Integer, nullable=False),
     sa.Column("at", Moment, nullable=False),
@@ -120,7 +117,7 @@ activity = sa.Table(
 symbol_outcome = sa.Table(
     "symbol_outcome",
     metadata,
-    sa.Column("run_id", identifier(), sa.ForeignKey("run.id"), primary_key=True),
+    sa.Column("run_id", key(), sa.ForeignKey("run.id"), primary_key=True),
     sa.Column("attempt", sa.Integer, primary_key=True),
     sa.Column("symbol", sa.String(40), primary_key=True),
     sa.Column("outcome", sa.String(20), nullable=False),
@@ -135,7 +132,7 @@ symbol_outcome = sa.Table(
 trail = sa.Table(
     "trail",
     metadata,
-    sa.Column("run_id", identifier(), sa.ForeignKey("run.id"), primary_key=True),
+    sa.Column("run_id", key(), sa.ForeignKey("run.id"), primary_key=True),
     sa.Column("attempt", sa.Integer, primary_key=True),
     sa.Column("seq", sa.Integer, primary_key=True),
     sa.Column("ordinal", sa.Integer, primary_key=True),  # among those of one change
@@ -154,7 +151,7 @@ trail = sa.Table(
 experience = sa.Table(
     "experience",
     metadata,
-    sa.Column("run_id", identifier(), sa.ForeignKey("run.id"), primary_key=True),
+    sa.Column("run_id", key(), sa.ForeignKey("run.id"), primary_key=True),
     sa.Column("attempt", sa.Integer, primary_key=True),
     sa.Column("machine", sa.String(80), nullable=False),
     sa.Column("provider", sa.String(20), nullable=False),
@@ -169,7 +166,7 @@ sa.Index("ix_experience_machine", experience.c.machine, experience.c.ended_at)
 status_document = sa.Table(
     "status_document",
     metadata,
-    sa.Column("run_id", identifier(), sa.ForeignKey("run.id"), primary_key=True),
+    sa.Column("run_id", key(), sa.ForeignKey("run.id"), primary_key=True),
     sa.Column("attempt", sa.Integer, primary_key=True),
     sa.Column("seq", sa.Integer, nullable=False),
     sa.Column("body", sa.LargeBinary, nullable=False),

@@ -1,0 +1,50 @@
+"""The schema. Ids are UUIDv4 as text; moments are UTC; sessions are dates of the exchange.
+
+Knows nothing of how rows are made or read.
+"""
+
+from glassfolio.db.tables.holdings import flow, lot, portfolio
+from glassfolio.db.tables.market import allowance, coverage, price, quarantine, symbol
+from glassfolio.db.tables.people import user
+from glassfolio.db.tables.results import SNAPSHOT_NUMBERS, exposure, metric, snapshot, snapshot_factor
+from glassfolio.db.tables.runs import (
+    activity,
+    chunk,
+    experience,
+    phase,
+    run,
+    status_document,
+    symbol_outcome,
+    trail,
+    worker,
+)
+from glassfolio.db.tables.types import Exact, Moment, metadata
+
+__all__ = [
+    "SNAPSHOT_NUMBERS",
+    "Exact",
+    "Moment",
+    "activity",
+    "allowance",
+    "chunk",
+    "coverage",
+    "experience",
+    "exposure",
+    "flow",
+    "lot",
+    "metadata",
+    "metric",
+    "phase",
+    "portfolio",
+    "price",
+    "quarantine",
+    "run",
+    "snapshot",
+    "snapshot_factor",
+    "status_document",
+    "symbol",
+    "symbol_outcome",
+    "trail",
+    "user",
+    "worker",
+]
