@@ -61,7 +61,7 @@ class Service:
         return int(line.split()[1]) / 1024
 
 
-PROGRAM = ("-m", "glassfolio")
+PROGRAM = ("-m", "bench.unlimited")
 
 
 @contextmanager
@@ -75,6 +75,7 @@ def running(
     environment = {
         **os.environ,
         "GLASSFOLIO_DATA_DIR": str(folder),
+        "GLASSFOLIO_UPLOAD_RATE": "off",
         **{f"GLASSFOLIO_{name.upper()}": value for name, value in settings.items()},
     }
     log = (folder / "serve.log").open("w", encoding="utf-8")

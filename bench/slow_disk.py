@@ -5,7 +5,8 @@ import time
 
 import sqlalchemy as sa
 
-from glassfolio.__main__ import main
+from bench.unlimited import make_app
+from glassfolio.cli import main
 
 
 def slow_down(seconds: float) -> None:
@@ -18,4 +19,4 @@ def slow_down(seconds: float) -> None:
 
 if __name__ == "__main__":
     slow_down(float(sys.argv.pop(1)))
-    main()
+    main.run(make_app)

@@ -38,7 +38,13 @@ HEADER = (
 )
 LOOK_SECONDS = 0.2
 AT_ONCE = 3
-SETTINGS = {"provider": "tiingo", "provider_key": "any", "provider_rate": "1000", "lease": "3"}
+SETTINGS = {
+    "provider": "tiingo",
+    "provider_key": "any",
+    "provider_rate": "1000",
+    "lease": "3",
+    "status_rate": "off",
+}
 
 
 class SlowMarket(Market):

@@ -38,7 +38,7 @@ from glassfolio.providers import PROVIDERS
 from glassfolio.settings import Settings, load
 from glassfolio.web.app import create_app
 from glassfolio.web.errors import CODES
-from glassfolio.web.schemas import EXAMPLE
+from glassfolio.web.status_document import EXAMPLE
 from glassfolio.wiring import assemble
 
 ROOT = build.ROOT
@@ -135,7 +135,7 @@ def test_every_setting_has_its_heading_and_default() -> None:
     assert sorted(described) == sorted(name.upper() for name in Settings.model_fields)
     for name, field in Settings.model_fields.items():
         given = getattr(field.default, "get_secret_value", lambda value=field.default: value)()
-        shown = "none" if given in (None, "", ()) else f"`{given}`"
+        shown = "none" if given in (None, "", ()) else f"`{str(given).lower() if given is False else given}`"
         assert f"Default: {shown}" in described[name.upper()].split("\n")[1], name
 
 

@@ -25,7 +25,7 @@ from glassfolio.model.run import (
 )
 from glassfolio.progress import fold
 from glassfolio.web.app import create_app
-from glassfolio.web.schemas import EXAMPLE
+from glassfolio.web.status_document import EXAMPLE
 from glassfolio.wiring import assemble
 from tests.contracts.plain_client import check
 from tests.contracts.published import broken, validator_of

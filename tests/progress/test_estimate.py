@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glassfolio.model.run import PhaseName, PhaseProgress, PhaseStatus
@@ -30,6 +30,7 @@ steps = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(steps)
 def test_whatever_is_committed_the_percent_never_goes_back_and_never_reaches_100(
     commits: list[tuple[int, int, float, int]],
@@ -145,6 +146,7 @@ def test_a_wait_may_slow_the_percent_and_never_lowers_it() -> None:
     assert estimate.percent([item], 5.0, before, 60.0) == before
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 500), min_size=1, max_size=4))
 def test_weights_add_up_to_one(totals: list[int]) -> None:
     shares = estimate.weights([phase(total=total) for total in totals])

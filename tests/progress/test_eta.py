@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glassfolio.model.run import Eta, EtaBasis, EtaReason, PhaseName, PhaseProgress, PhaseStatus, Spread
@@ -122,6 +122,7 @@ class TestSteadiness:
         assert "slower than expected" in eta.text(told)
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.integers(0, 9), st.floats(0, 60), st.floats(0, 60), st.sampled_from([0.0, 5.0, 90.0])),

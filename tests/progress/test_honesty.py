@@ -1,7 +1,7 @@
 """B4: how honest a run was, against values worked out by hand."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glassfolio.model.run import Mark, Trail
@@ -111,6 +111,7 @@ def test_a_record_says_it_in_a_sentence() -> None:
     assert found.as_record()["text"] == f"The bar was off by {100 * found.m1:.1f} % on average."
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.floats(0, 1), st.floats(0, 100), st.floats(0, 500)), max_size=20),
     st.floats(0.001, 1e5),

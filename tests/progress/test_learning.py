@@ -1,7 +1,7 @@
 """What finished runs teach: medians that fade, spreads by tenth, and nothing from what never ran."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glassfolio.model.run import Mark, PhaseName, PhaseProgress, PhaseStatus, Trail
@@ -63,6 +63,7 @@ def test_only_the_last_twenty_runs_are_asked() -> None:
     assert expected([Lesson(0, 0.0, 0.1)]) is None
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.floats(0.01, 100), st.floats(0.01, 10)), min_size=1, max_size=30),
     st.floats(0.01, 0.99),

@@ -1,381 +1,185 @@
-"""The shapes of what is sent, as the API publishes them; documents are sent as they lie encoded.
+"""The published description beyond the routes' own signatures: documents, problems, who must sign in.
 
-Knows nothing of how they are made.
+Knows the shapes that are sent, and nothing of how they come about.
 """
 
-from datetime import date, datetime
-from typing import Annotated, Any, Literal
-from uuid import UUID
+from collections.abc import Mapping
+from typing import Any
 
 from fastapi import FastAPI
-from pydantic import BaseModel, ConfigDict, Field
 
-from glassfolio.model.run import (
-    Conclusion,
-    EtaBasis,
-    EtaReason,
-    FailureCode,
-    Outcome,
-    RunState,
-    StallReason,
-    Trigger,
+from glassfolio.imports.form import MAX_ACCOUNT_NAME, MAX_DESCRIPTION, MAX_NAME
+from glassfolio.model.holdings import ACCOUNT_TYPES
+from glassfolio.web.status_document import StatusDocument, components
+
+Schema = dict[str, Any]
+
+# Answered without a token.
+OPEN_PATHS = frozenset({"/healthz", "/readyz", "/metrics", "/api/v1/onboarding/csv-template"})
+PROBLEM_TYPE = "application/problem+json"
+EXAMPLE_ID = "4f5a7c52-6f0c-4a0f-8f51-2d5f3c1f9a10"
+
+
+def _object(required: tuple[str, ...], **properties: Schema) -> Schema:
+    return {"type": "object", "required": list(required), "properties": properties}
+
+
+def _or_null(kind: str, **more: Any) -> Schema:
+    return {"type": [kind, "null"], **more}
+
+
+def _refer(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+TEXT: Schema = {"type": "string"}
+COUNT: Schema = {"type": "integer", "minimum": 0}
+MOMENT: Schema = {"type": "string", "format": "date-time"}
+ID: Schema = {"type": "string", "format": "uuid"}
+
+FAULT = _object(
+    ("detail", "pointer"),
+    code=TEXT,
+    severity={"enum": ["error", "warning"]},
+    line=_or_null("integer", minimum=1),
+    end_line=_or_null("integer", minimum=1),
+    column=_or_null("string"),
+    pointer=_or_null("string"),
+    value=_or_null("string", maxLength=64),
+    detail=TEXT,
+    hint=TEXT,
+    params={"type": "object"},
 )
+PROBLEM = _object(
+    ("type", "title", "status", "code", "detail"),
+    type={"type": "string", "format": "uri"},
+    title=TEXT,
+    status={"type": "integer", "minimum": 400, "maximum": 599},
+    code=TEXT,
+    detail=TEXT,
+    request_id=ID,
+    total_errors=COUNT,
+    errors={"type": "array", "items": _refer("Fault")},
+)
+OPENED = _object(
+    ("portfolio_id", "run_id", "positions", "problems", "warnings"),
+    portfolio_id=_or_null("string", format="uuid"),
+    run_id=_or_null("string", format="uuid"),
+    status_url=_or_null("string", format="uri"),
+    events_url=_or_null("string", format="uri"),
+    positions=COUNT,
+    problems={"type": "array", "items": _refer("Fault")},
+    warnings={"type": "array", "items": _refer("Fault")},
+)
+COMPONENTS: Mapping[str, Schema] = {
+    "Fault": FAULT,
+    "Opened": OPENED,
+    "Problem": PROBLEM,
+    **components(),
+}
 
-Count = Annotated[int, Field(ge=0)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Percent = Annotated[float, Field(ge=0, le=100)]
-PhaseId = Literal["phase_1", "phase_1_5", "phase_1_75", "phase_2_6"]
-Unit = Literal["symbols", "dates"]
-ActionKind = Literal[
-    "retry", "retry_failed", "wait", "fix_rows", "check_key", "free_space", "contact_operator"
-]
-
-
-class Record(BaseModel):
-    """A part of a document: these fields, and no others."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class OverallProgress(Record):
-    """How far the whole run is."""
-
-    current_phase: PhaseId | None
-    current_phase_name: str | None
-    phases_completed: Annotated[int, Field(ge=0, le=4)]
-    phases_total: Literal[4]
-    percent_complete: Annotated[int, Field(ge=0, le=100)]
-    percent: Percent
-    percent_basis: Literal["none", "plan", "plan+history"]
-
-
-class CurrentPhaseProgress(Record):
-    """How far the phase at work is: committed units."""
-
-    current: Count
-    total: Count
-    unit: Unit
-
-
-class LogEntry(Record):
-    """One entry of the activity log."""
-
-    timestamp: datetime
-    message: str
-    level: Literal["info", "warning", "error"]
-    seq: Count
-    code: str
-    phase_id: PhaseId | None
-
-
-class Waiting(Record):
-    """What a phase waits for, and until when."""
-
-    for_: Annotated[Literal["provider"], Field(alias="for")]
-    until: datetime
-
-
-class PhaseRecord(Record):
-    """One of the four phases."""
-
-    phase_id: PhaseId
-    phase_name: str
-    status: Literal["pending", "running", "completed", "failed"]
-    current: Count
-    total: Count | None
-    unit: Unit
-    duration_seconds: Annotated[float, Field(ge=0)] | None
-    ok: Count
-    failed: Count
-    skipped: Count
-    cached: Count
-    weight: Share | None
-    outcome: Outcome | None
-    reason: str | None
-    started_at: datetime | None
-    ended_at: datetime | None
-    now: str | None
-    waiting: Waiting | None
-    summary: str | None
-
-
-class EtaRecord(Record):
-    """The remaining time: seconds from `as_of` on, with an 80 % range."""
-
-    seconds: Count
-    low: Count
-    high: Count
-    basis: EtaBasis
-    runs: Count
-    reason: EtaReason | None
-    text: str
-    as_of: datetime
-
-
-class Action(Record):
-    """What can be done. href: where to POST for it, null where nothing is to be sent."""
-
-    kind: ActionKind
-    label: str
-    href: str | None
-
-
-class SymbolRecord(Record):
-    """A symbol that did not simply succeed."""
-
-    symbol: str
-    outcome: Literal["partial", "renamed", "delisted", "unknown", "rate_limited", "unsupported", "manual"]
-    reason: str
-    effect: str
-    share_of_value: float | None
-    retry_at: datetime | None
-    action: Action | None
-
-
-class WarningRecord(Record):
-    """What is missing, in a sentence."""
-
-    code: str
-    subject: str
-    detail: str
-    retryable: bool
-    action: Action | None
-
-
-class FailureRecord(Record):
-    """Why an attempt failed."""
-
-    code: FailureCode
-    title: str
-    detail: str
-    phase_id: PhaseId
-    retryable: bool
-    retry_at: datetime | None
-    action: Action
-    error_id: UUID | None
-
-
-class Usable(Record):
-    """What the results can show now, and what will come."""
-
-    now: list[str]
-    later: list[str]
-
-
-class LogState(Record):
-    """Where the log's cursor stands."""
-
-    last_seq: Count
-    total: Count
-    truncated: bool
-
-
-class StartsIn(Record):
-    """Seconds until a waiting run begins."""
-
-    low: Count
-    high: Count
-
-
-class Queue(Record):
-    """A waiting run among its owner's own."""
-
-    position: Annotated[int, Field(ge=1)]
-    starts_in: StartsIn | None
-    reason: Literal["workers_busy", "own_limit", "no_worker"]
-
-
-class HonestyRecord(Record):
-    """How far what was shown lay from what came true: M1 to M10 of docs/honesty.md."""
-
-    seconds: float
-    m1: float
-    m2: float
-    m3: Count
-    m4: float
-    m5: float
-    m6: float
-    m7: float | None
-    m7_p90: float | None
-    m8: float | None
-    m9: float | None
-    m10_stalled: float | None
-    m10_interrupted: float | None
-    text: str
-
-
-class StatusDocument(Record):
-    """The status resource of a portfolio's onboarding, or of one run."""
-
-    portfolio_id: UUID
-    status: Literal["running", "completed", "failed", "not_found"]
-    started_at: datetime | None
-    elapsed_seconds: Count
-    overall_progress: OverallProgress
-    current_phase_progress: CurrentPhaseProgress | None
-    activity_log: Annotated[list[LogEntry], Field(max_length=50)]
-    phases: Annotated[list[PhaseRecord], Field(min_length=4, max_length=4)]
-    run_id: UUID | None
-    kind: Literal["onboarding", "repair", "nightly"] | None
-    attempt: Annotated[int, Field(ge=1)] | None
-    resumes: Count | None
-    trigger: Trigger | None
-    state: RunState | None
-    conclusion: Conclusion | None
-    created_at: datetime | None
-    work_started_at: datetime | None
-    updated_at: datetime | None
-    last_progress_at: datetime | None
-    finished_at: datetime | None
-    heartbeat_at: datetime | None
-    seq: Count
-    eta: EtaRecord | None
-    symbols: list[SymbolRecord]
-    symbol_counts: dict[str, Count]
-    warnings: list[WarningRecord]
-    warnings_total: Count
-    failure: FailureRecord | None
-    queue: Queue | None
-    stalled: bool
-    stalled_since: datetime | None
-    stalled_reason: StallReason | None
-    data_as_of: date | None
-    completeness: Share | None
-    usable: Usable
-    log: LogState
-    poll_after_ms: Annotated[int, Field(ge=2000, le=10000)] | None
-    honesty: HonestyRecord | None
-    links: dict[str, str]
-
-
-_MOMENT = "2026-01-09T21:00:00.000Z"
-_RUN = "/api/v1/runs/0c1d2e3f-4a5b-4c6d-8e7f-9a0b1c2d3e4f"
-
-
-def _phase(number: str, name: str, unit: str, **changes: Any) -> dict[str, Any]:
-    return {
-        "phase_id": number,
-        "phase_name": name,
-        "status": "pending",
-        "current": 0,
-        "total": 254 if unit == "dates" else 30,
-        "unit": unit,
-        "duration_seconds": None,
-        "ok": 0,
-        "failed": 0,
-        "skipped": 0,
-        "cached": 0,
-        "weight": 0.01,
-        "outcome": None,
-        "reason": None,
-        "started_at": None,
-        "ended_at": None,
-        "now": None,
-        "waiting": None,
-        "summary": None,
-    } | changes
-
-
-# A run at work, as it is sent; a test sends it through the model above.
-EXAMPLE: dict[str, Any] = {
-    "portfolio_id": "4f5a7c52-6f0c-4a0f-8f51-2d5f3c1f9a10",
-    "status": "running",
-    "started_at": _MOMENT,
-    "elapsed_seconds": 14,
-    "overall_progress": {
-        "current_phase": "phase_1",
-        "current_phase_name": "Market Data Collection",
-        "phases_completed": 0,
-        "phases_total": 4,
-        "percent_complete": 31,
-        "percent": 31.42,
-        "percent_basis": "plan+history",
-    },
-    "current_phase_progress": {"current": 12, "total": 30, "unit": "symbols"},
-    "activity_log": [
-        {
-            "timestamp": _MOMENT,
-            "message": "Fetched prices for 10 of 30 symbols.",
-            "level": "info",
-            "seq": 9,
-            "code": "SYMBOL_PROGRESS",
-            "phase_id": "phase_1",
+UPLOAD_FORM: Schema = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {
+            "schema": _object(
+                ("file", "name", "account_name", "account_type", "equity"),
+                file={"type": "string", "format": "binary"},
+                name={"type": "string", "minLength": 1, "maxLength": MAX_NAME},
+                account_name={"type": "string", "minLength": 1, "maxLength": MAX_ACCOUNT_NAME},
+                account_type={"type": "string", "enum": list(ACCOUNT_TYPES)},
+                equity={"type": "string", "description": "US dollars, above 0, at most two decimals"},
+                equity_as_of={"type": "string", "description": "a date; may be empty"},
+                description={"type": "string", "maxLength": MAX_DESCRIPTION},
+            ),
+            "example": {
+                "file": "Symbol,Quantity,Entry Price Per Share,Entry Date\nAAPL,100,126.00,2021-03-15\n",
+                "name": "My portfolio",
+                "account_name": "Broker 1234",
+                "account_type": "taxable",
+                "equity": "125000.00",
+            },
         }
-    ],
-    "phases": [
-        _phase(
-            "phase_1",
-            "Market Data Collection",
-            "symbols",
-            status="running",
-            current=12,
-            ok=8,
-            cached=4,
-            weight=0.97,
-            started_at=_MOMENT,
-            now="KO",
-        ),
-        _phase("phase_1_5", "Factor Analysis", "symbols"),
-        _phase("phase_1_75", "Symbol Metrics", "symbols"),
-        _phase("phase_2_6", "Portfolio Snapshots & Analytics", "dates"),
-    ],
-    "run_id": _RUN.rpartition("/")[2],
-    "kind": "onboarding",
-    "attempt": 1,
-    "resumes": 0,
-    "trigger": "user",
-    "state": "running",
-    "conclusion": None,
-    "created_at": _MOMENT,
-    "work_started_at": _MOMENT,
-    "updated_at": _MOMENT,
-    "last_progress_at": _MOMENT,
-    "finished_at": None,
-    "heartbeat_at": _MOMENT,
-    "seq": 9,
-    "eta": {
-        "seconds": 31,
-        "low": 24,
-        "high": 44,
-        "basis": "history",
-        "runs": 5,
-        "reason": None,
-        "text": "about 30 s, from the last 5 runs",
-        "as_of": _MOMENT,
-    },
-    "symbols": [],
-    "symbol_counts": {"ok": 8, "cached": 4},
-    "warnings": [],
-    "warnings_total": 0,
-    "failure": None,
-    "queue": None,
-    "stalled": False,
-    "stalled_since": None,
-    "stalled_reason": None,
-    "data_as_of": None,
-    "completeness": None,
-    "usable": {"now": [], "later": ["value", "allocation", "history", "risk", "factors", "metrics"]},
-    "log": {"last_seq": 9, "total": 9, "truncated": False},
-    "poll_after_ms": 2000,
-    "honesty": None,
-    "links": {
-        "self": "/api/v1/onboarding/status/4f5a7c52-6f0c-4a0f-8f51-2d5f3c1f9a10",
-        "run": _RUN,
-        "events": "/api/v1/onboarding/status/4f5a7c52-6f0c-4a0f-8f51-2d5f3c1f9a10/events",
-        "log": f"{_RUN}/log",
-        "download": "/api/v1/onboarding/status/4f5a7c52-6f0c-4a0f-8f51-2d5f3c1f9a10/logs",
-        "cancel": f"{_RUN}/cancel",
     },
 }
 
 
-def publish_example(app: FastAPI) -> None:
-    """Put the example into the application's description: FastAPI leaves out what is null in it."""
-    describe = app.openapi
+def answers(status: int, *media: str, schema: str | None = None, **more: Any) -> dict[int | str, Schema]:
+    """One documented success: its media types, the first of them with a schema of the components."""
+    content: dict[str, Schema] = {kind: {"schema": {"type": "string"}} for kind in media}
+    if schema is not None:
+        content[media[0]] = {"schema": _refer(schema)}
+    elif media and media[0] == "application/json":
+        content[media[0]] = {"schema": {}}
+    return {status: {"description": "As asked.", "content": content, **more}}
 
-    def openapi() -> dict[str, Any]:
-        described = describe()
-        described["components"]["schemas"][StatusDocument.__name__]["example"] = EXAMPLE
-        return described
 
-    app.openapi = openapi  # type: ignore[method-assign]
+ID_LINKS: Schema = {
+    "links": {
+        name: {"operationId": operation, "parameters": {parameter: f"$response.body#/{parameter}"}}
+        for name, operation, parameter in (
+            ("Status", "onboarding_status", "portfolio_id"),
+            ("Portfolio", "get_portfolio", "portfolio_id"),
+            ("Delete", "delete_portfolio", "portfolio_id"),
+            ("Run", "run_status", "run_id"),
+            ("Cancel", "cancel_run", "run_id"),
+            ("Retry", "retry_run", "run_id"),
+        )
+    }
+}
+UPLOADED = {
+    **answers(200, "application/json", schema="Opened"),
+    **answers(201, "application/json", schema="Opened"),
+    **answers(202, "application/json", schema="Opened", **ID_LINKS),
+}
+STATUS_ANSWERS = {
+    **answers(200, "application/json", schema=StatusDocument.__name__),
+    304: {"description": "Nothing has changed since the version in If-None-Match."},
+}
+STREAMED = {
+    **answers(200, "text/event-stream"),
+    204: {"description": "The run has ended, and its last word is known by Last-Event-ID."},
+}
+STARTED = answers(202, "application/json", schema=StatusDocument.__name__)
+TABLES = answers(200, "application/json", "text/csv")
+
+
+class Described(FastAPI):
+    """An application whose description names every problem, and who must sign in."""
+
+    def openapi(self) -> Schema:
+        """The description, made once."""
+        if self.openapi_schema is None:
+            made = super().openapi()
+            components = made.setdefault("components", {})
+            components["schemas"] = dict(COMPONENTS)
+            components["securitySchemes"] = {
+                "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+            }
+            for path, methods in made["paths"].items():
+                for operation in methods.values():
+                    _complete(path, operation)
+            self.openapi_schema = made
+        return self.openapi_schema
+
+
+def _complete(path: str, operation: Schema) -> None:
+    responses = operation["responses"]
+    responses.pop("422", None)  # The framework's own shape, which is not what we send.
+    needs_token, names_something = path not in OPEN_PATHS, "{" in path
+    for status, title, applies in (
+        ("401", "No token, or one that does not hold.", needs_token),
+        ("404", "Absent, deleted or somebody else's: the same bytes.", names_something),
+        ("422", "What was sent cannot be accepted; all reasons at once.", needs_token),
+        ("429", "Too many requests; Retry-After says when to come back.", needs_token),
+        ("503", "The database cannot do it just now; Retry-After says when to come back.", needs_token),
+        ("default", "Any other problem.", True),
+    ):
+        if applies:
+            problem = {"description": title, "content": {PROBLEM_TYPE: {"schema": _refer("Problem")}}}
+            responses[status] = problem
+    if needs_token:
+        operation["security"] = [{"bearer": []}]
+    for parameter in operation.get("parameters", []):
+        if parameter["in"] == "path" and parameter["name"].endswith("_id"):
+            parameter["schema"] = {**ID, "example": EXAMPLE_ID}

@@ -6,7 +6,7 @@ Copies encoded documents; their shape is decided where they are folded.
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
@@ -15,8 +15,11 @@ from starlette.concurrency import run_in_threadpool
 from glassfolio.clock import iso
 from glassfolio.reading import Record, StatusAnswer
 from glassfolio.web.access import PartsOf, SignedIn
+from glassfolio.web.download import attachment
 from glassfolio.web.errors import problem_response
-from glassfolio.web.schemas import StatusDocument
+from glassfolio.web.limited import limited
+from glassfolio.web.limits import RouteClass
+from glassfolio.web.schemas import STATUS_ANSWERS, answers
 from glassfolio.wiring import Parts
 
 router = APIRouter(prefix="/api/v1", tags=["status"])
@@ -25,10 +28,6 @@ HEADERS = {"Cache-Control": "private, no-store", "Vary": "Authorization, Cookie"
 RETRY_AFTER = "2"
 LOG_PAGE = 500
 LARGEST = 2**31 - 1  # what the databases' integers hold
-DOCUMENT: dict[int | str, dict[str, Any]] = {
-    200: {"model": StatusDocument, "description": "The status document."},
-    304: {"description": "It has not changed since the version that If-None-Match names."},
-}
 NO_LOG = "This portfolio was never onboarded, so there is no log."
 
 
@@ -40,7 +39,11 @@ async def look_up(parts: Parts, read: Callable[[], StatusAnswer]) -> StatusAnswe
     return await run_in_threadpool(read) if parts.database.dialect.reads_wait else read()
 
 
-@router.get("/onboarding/status/{portfolio_id}", responses=DOCUMENT)
+@router.get(
+    "/onboarding/status/{portfolio_id}",
+    responses=STATUS_ANSWERS,
+    dependencies=[limited(RouteClass.STATUS)],
+)
 async def onboarding_status(
     portfolio_id: str, request: Request, caller: SignedIn, parts: PartsOf
 ) -> Response:
@@ -49,7 +52,12 @@ async def onboarding_status(
     return send(request, await look_up(parts, read))
 
 
-@router.get("/runs/{run_id}", tags=["runs"], responses=DOCUMENT)
+@router.get(
+    "/runs/{run_id}",
+    tags=["runs"],
+    responses=STATUS_ANSWERS,
+    dependencies=[limited(RouteClass.STATUS)],
+)
 async def run_status(
     run_id: str,
     request: Request,
@@ -78,7 +86,7 @@ def _has(request: Request, tag: str) -> bool:
     return any(part.strip().removeprefix("W/") == tag.removeprefix("W/") for part in known.split(","))
 
 
-@router.get("/runs/{run_id}/log", tags=["runs"])
+@router.get("/runs/{run_id}/log", tags=["runs"], dependencies=[limited(RouteClass.OTHER)])
 def run_log(
     run_id: str,
     caller: SignedIn,
@@ -92,7 +100,11 @@ def run_log(
     return JSONResponse({"entries": entries, "next_after": following}, headers=HEADERS)
 
 
-@router.get("/onboarding/status/{portfolio_id}/logs")
+@router.get(
+    "/onboarding/status/{portfolio_id}/logs",
+    responses=answers(200, "application/json", "text/plain", "application/x-ndjson"),
+    dependencies=[limited(RouteClass.OTHER)],
+)
 def download_log(
     portfolio_id: str,
     request: Request,
@@ -111,7 +123,7 @@ def download_log(
     entries = _whole_log(partial(reading.log, user_id, run_id, limit=LOG_PAGE, attempt=attempt), after)
     stamp = iso(parts.clock.now()).replace("-", "").replace(":", "")[:15] + "Z"
     name = f"glassfolio-setup-log-{portfolio_id[:8]}-{stamp}.{form}"
-    headers = {**HEADERS, "Content-Disposition": f'attachment; filename="{name}"'}
+    headers = {**HEADERS, **attachment(name)}
     return StreamingResponse(WRITERS[form](status, entries), headers=headers, media_type=MEDIA[form])
 
 

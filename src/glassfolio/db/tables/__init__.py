@@ -18,6 +18,7 @@ from glassfolio.db.tables.runs import (
     trail,
     worker,
 )
+from glassfolio.db.tables.sign_ins import password, password_tries, sign_in, sign_in_link, stream_ticket
 from glassfolio.db.tables.types import Exact, Moment, metadata
 
 __all__ = [
@@ -34,14 +35,19 @@ __all__ = [
     "lot",
     "metadata",
     "metric",
+    "password",
+    "password_tries",
     "phase",
     "portfolio",
     "price",
     "quarantine",
     "run",
+    "sign_in",
+    "sign_in_link",
     "snapshot",
     "snapshot_factor",
     "status_document",
+    "stream_ticket",
     "symbol",
     "symbol_outcome",
     "trail",

@@ -6,7 +6,7 @@ from alembic import op
 from glassfolio.db.tables import Moment
 
 revision = "0003"
-down_revision = "0005"
+down_revision = "0002"
 branch_labels = None
 depends_on = None
 
