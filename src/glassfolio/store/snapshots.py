@@ -190,7 +190,5 @@ def write_analyses(
 
 def newest_analysis(connection: sa.Connection, portfolio_id: str, kind: str) -> bytes | None:
     """What is stored of one kind for the newest session; JSON."""
-    query = sa.select(analysis.c.body).where(
-        analysis.c.portfolio_id == portfolio_id, analysis.c.kind == kind
-    )
+    query = sa.select(analysis.c.body).where(analysis.c.portfolio_id == portfolio_id, analysis.c.kind == kind)
     return connection.execute(query).scalar_one_or_none()

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from glassfolio.batch import plan
 from glassfolio.batch.account import Account, account
 from glassfolio.batch.phase import ChunkPlan, Closing, Payload, Phase, Plan, Result
+from glassfolio.batch.phases import factor_analysis
 from glassfolio.batch.task import Task
 from glassfolio.db.tables import SNAPSHOT_NUMBERS
 from glassfolio.model.market import IntArray
@@ -22,7 +23,7 @@ from glassfolio.store import market, results, rows
 
 NAME = PhaseName("snapshots", "phase_2_6", "Portfolio Snapshots & Analytics", "dates")
 # Part of every fingerprint: raised when the arithmetic changes.
-ARITHMETIC = "snapshots-1"
+ARITHMETIC = "snapshots-2"
 
 
 def inputs(connection: sa.Connection, task: Task) -> str:
@@ -30,6 +31,7 @@ def inputs(connection: sa.Connection, task: Task) -> str:
     revisions = market.revisions(connection, task.priced_symbols)
     return task.fingerprint(
         ARITHMETIC,
+        factor_analysis.ARITHMETIC,
         task.setup.factor_set.name,
         str(task.first),
         repr(task.portfolio.equity),
@@ -42,7 +44,7 @@ def inputs(connection: sa.Connection, task: Task) -> str:
 
 def make_plan(connection: sa.Connection, task: Task) -> Plan:
     """The sessions without a snapshot, or with one that rests on other inputs."""
-    built = results.snapshot_sessions(connection, task.portfolio.id, inputs(connection, task))
+    built = snapshots.built_sessions(connection, task.portfolio.id, inputs(connection, task))
     todo = [day for day in task.window.astype("datetime64[D]").tolist() if day not in built]
     return Plan(
         total=len(task.window),
@@ -59,38 +61,50 @@ def work(task: Task, payload: Payload) -> Result:
     days = [date.fromisoformat(text) for text in payload["dates"]]
     whole = account(task)
     at = np.searchsorted(task.window, np.array(days, dtype="datetime64[D]"))
-    snapshots = results.SnapshotRows(
+    rows = snapshots.SnapshotRows(
         task.window[at],
         {name: whole.numbers[name][at] for name in SNAPSHOT_NUMBERS},
         whole.positions[at],
         whole.lots[at],
+        {name: codes[at] for name, codes in whole.reasons.items()},
+        {name: bits[at] for name, bits in whole.warnings.items()},
     )
-    factors = _factor_rows(whole, at)
+    exposures = _factor_rows(whole, at)
+    newest = at[-1] == len(task.window) - 1
+    bodies = analyses.of_session(task, whole, len(task.window) - 1) if newest else {}
     with task.setup.database.reading() as connection:
         fingerprint = inputs(connection, task)
 
     def write(connection: sa.Connection) -> None:
-        results.write_snapshots(connection, task.portfolio.id, fingerprint, snapshots, factors)
+        snapshots.write(connection, task.portfolio.id, fingerprint, rows, exposures)
+        if bodies:
+            encoded = {kind: encode(body) for kind, body in bodies.items()}
+            snapshots.write_analyses(connection, task.portfolio.id, days[-1], fingerprint, encoded)
 
     return Result(items=tuple(payload["dates"]), write=write)
 
 
-def _factor_rows(whole: Account, at: IntArray) -> list[results.FactorRows]:
+def _factor_rows(whole: Account, at: IntArray) -> list[snapshots.FactorRows]:
+    exposures = whole.factors
     return [
-        results.FactorRows(
+        snapshots.FactorRows(
             key,
-            exposures.beta[at, k],
-            exposures.dollars[at, k],
-            exposures.coverage[at, k],
-            exposures.age[at, k],
-            tuple(
-                reason.value if (reason := reason_of(int(code))) else None
-                for code in exposures.beta_reason[at, k]
-            ),
+            exposures.beta[at, 0, k],
+            exposures.dollars[at, 0, k],
+            whole.stderr[at, k],
+            exposures.coverage[at, 0, k],
+            whole.fitted[at, k],
+            exposures.age[at, 0, k],
+            exposures.beta_reason[at, 0, k],
+            exposures.warnings[at, 0, k],
         )
-        for exposures in whole.factors
         for k, key in enumerate(exposures.keys)
     ]
+
+
+def encode(body: object) -> bytes:
+    """A document as it is stored and sent."""
+    return json.dumps(body, allow_nan=False, separators=(",", ":")).encode()
 
 
 def close(connection: sa.Connection, task: Task) -> Closing:
