@@ -125,7 +125,8 @@ def _errors(task: Task, holdings: Holdings, days: int) -> tuple[FloatArray, IntA
         members = len(model.members(task.setup.factor_set))
         fit = holdings.fits.get(model.key)
         stderr.append(fit.stderr if fit else np.full((days, members), np.nan))
-        count.append(np.repeat(fit.n[:, None] if fit else np.zeros((days, 1), dtype=np.int64), members, axis=1))
+        pairs = fit.n if fit else np.zeros(days, dtype=np.int64)
+        count.append(np.repeat(pairs[:, None], members, axis=1))
     return np.concatenate(stderr, axis=1), np.concatenate(count, axis=1)
 
 

@@ -59,9 +59,7 @@ def look_at(task: Task, on_grid: LotsOnGrid, nav: FloatArray, in_model: Mapping[
         for model in factors.MODELS.values()
         if not model.penalty
     }
-    return Holdings(
-        netted.column, exposure, returns, books, series, holdings_volatility(series), fits
-    )
+    return Holdings(netted.column, exposure, returns, books, series, holdings_volatility(series), fits)
 
 
 def _factors(task: Task, model: Model) -> FloatArray:

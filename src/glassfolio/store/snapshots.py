@@ -158,7 +158,7 @@ def newest(connection: sa.Connection, portfolio_id: str) -> dict[str, Any] | Non
 
 
 def factors(row: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The factor exposures of a snapshot's row, one record for each factor; None where a number is missing."""
+    """The factor exposures of a snapshot's row, a record for each; None where a number is missing."""
     if not row["factors"]:
         return []
     records = np.frombuffer(row["factors"], dtype=FACTOR_RECORD)

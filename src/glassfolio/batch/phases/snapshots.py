@@ -3,13 +3,14 @@
 Knows nothing of how prices or betas were obtained.
 """
 
+import json
 from dataclasses import replace
 from datetime import date
 
 import numpy as np
 import sqlalchemy as sa
 
-from glassfolio.batch import plan
+from glassfolio.batch import analyses, plan
 from glassfolio.batch.account import Account, account
 from glassfolio.batch.phase import ChunkPlan, Closing, Payload, Phase, Plan, Result
 from glassfolio.batch.phases import factor_analysis
@@ -17,13 +18,12 @@ from glassfolio.batch.task import Task
 from glassfolio.db.tables import SNAPSHOT_NUMBERS
 from glassfolio.model.market import IntArray
 from glassfolio.model.messages import SYMBOL_REASONS
-from glassfolio.model.results import reason_of
 from glassfolio.model.run import Entry, FailureCode, PhaseName, SymbolOutcome
-from glassfolio.store import market, results, rows
+from glassfolio.store import market, rows, snapshots
 
 NAME = PhaseName("snapshots", "phase_2_6", "Portfolio Snapshots & Analytics", "dates")
 # Part of every fingerprint: raised when the arithmetic changes.
-ARITHMETIC = "snapshots-2"
+ARITHMETIC = "snapshots-3"
 
 
 def inputs(connection: sa.Connection, task: Task) -> str:
@@ -32,6 +32,7 @@ def inputs(connection: sa.Connection, task: Task) -> str:
     return task.fingerprint(
         ARITHMETIC,
         factor_analysis.ARITHMETIC,
+        repr(task.setup.risk_free),
         task.setup.factor_set.name,
         str(task.first),
         repr(task.portfolio.equity),
