@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -61,17 +61,26 @@ class Service:
         return int(line.split()[1]) / 1024
 
 
+PROGRAM = ("-m", "bench.unlimited")
+
+
 @contextmanager
-def running(folder: Path, serve: str = "", **settings: str) -> Iterator[Service]:
-    """Serve from `folder` on a free port until the block ends. serve: more options of the command."""
+def running(
+    folder: Path, serve: str = "", program: Sequence[str] = PROGRAM, **settings: str
+) -> Iterator[Service]:
+    """Serve from `folder` on a free port until the block ends. serve: more options of the command.
+
+    program: what Python is given to run.
+    """
     environment = {
         **os.environ,
         "GLASSFOLIO_DATA_DIR": str(folder),
+        "GLASSFOLIO_UPLOAD_RATE": "off",
         **{f"GLASSFOLIO_{name.upper()}": value for name, value in settings.items()},
     }
     log = (folder / "serve.log").open("w", encoding="utf-8")
     process = subprocess.Popen(
-        [sys.executable, "-m", "glassfolio", "serve", "--port", "0", *serve.split()],
+        [sys.executable, *program, "serve", "--port", "0", *serve.split()],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=log,

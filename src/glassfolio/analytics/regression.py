@@ -135,7 +135,7 @@ class _Room:
 
 @dataclass(frozen=True)
 class _Work:
-    """One regression, on a grid that begins a window before a block of 32 sessions and ends with one.
+    """One regression, on a grid that begins a window before a block of 16 sessions and ends with one.
 
     returns: (t, S) and inside, the rows of the grid they lie on. x: (T, K), 0 where missing; present: (T, 1).
     grid: names what a piece of the returns depends on. wanted: the windows that were asked for.
@@ -265,11 +265,10 @@ def _quality(
     with np.errstate(divide="ignore", invalid="ignore"):
         rss = squares - explained
         np.maximum(rss, 0.0, out=rss)
-        unexplained = rss / squares
+        unexplained = rss / np.where(squares > 0, squares, np.nan)
         rss /= n - count - 1
         noise = np.sqrt(rss, out=rss)
-        # Also where it is NaN, for a series that does not vary.
+        # Also where that share is NaN, for a series that does not vary.
         noise *= unexplained > _EXACT_FIT
         r2 = np.maximum(1 - unexplained, 0.0)
-    r2[squares == 0] = np.nan
     return noise, r2
