@@ -92,9 +92,8 @@ def private(appraisals: Sequence[tuple[IntArray, FloatArray]], sessions: int) ->
     age = np.zeros(len(appraisals), dtype=np.int64)
     for column, (rows, prices) in enumerate(appraisals):
         known = rows < sessions
-        within = np.maximum(rows[known], 0)
-        close[within, column] = prices[known]
-        age[column] = np.maximum(-rows[known][within == 0], 0)[-1:].sum()
+        close[np.maximum(rows[known], 0), column] = prices[known]
+        age[column] = -max(rows[rows <= 0], default=0)
     return _simple(close, Kind.PRIVATE, age=age)
 
 
