@@ -25,6 +25,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "metrics": tables.metrics,
     "models": tables.models,
     "factor_sets": tables.factor_sets,
+    "scenarios": tables.scenarios,
 }
 
 

@@ -136,7 +136,7 @@ def splice(
 ) -> bytes:
     """Complete an encoded document with the fields that move without a change of the run."""
     moving = {"elapsed_seconds": elapsed_seconds, "heartbeat_at": _moment(heartbeat_at), "queue": queue}
-    return body + b"," + json.dumps(moving, separators=(",", ":")).encode()[1:]
+    return body + b"," + json.dumps(moving, allow_nan=False, separators=(",", ":")).encode()[1:]
 
 
 def _moment(value: datetime | None) -> str | None:

@@ -23,7 +23,8 @@ from glassfolio.store import blocks
 class BetaSeries:
     """One model's betas of one symbol on D consecutive sessions, the first of which begins a block.
 
-    value, stderr: (D, K), NaN where missing; r2: (D,); n: (D,); reason: (D, K) codes; warnings: (D, K) bits.
+    value, stderr: (D, K), NaN where missing; r2, n: (D,); reason: (D, K) codes; warnings: (D, K) bits.
+    dof: (D,) effective degrees of freedom of the betas.
     inputs: fingerprint of the prices it was computed from.
     """
 
@@ -32,6 +33,7 @@ class BetaSeries:
     value: FloatArray
     stderr: FloatArray
     r2: FloatArray
+    dof: FloatArray
     n: IntArray
     reason: NDArray[np.int8]
     warnings: NDArray[np.int16]
@@ -65,6 +67,7 @@ _EXPOSURE_COLUMNS = (
     "value",
     "stderr",
     "r2",
+    "dof",
     "n",
     "reason",
     "warnings",
@@ -92,6 +95,7 @@ def write_betas(
             blocks.pack(item.value[part], "f8"),
             blocks.pack(item.stderr[part], "f8"),
             blocks.pack(item.r2[part], "f8"),
+            blocks.pack(item.dof[part], "f8"),
             blocks.pack(item.n[part], "i2"),
             blocks.pack(item.reason[part], "i1"),
             blocks.pack(item.warnings[part], "i2"),
@@ -132,6 +136,7 @@ def betas(
             (series.value, row.value, "f8", k),
             (series.stderr, row.stderr, "f8", k),
             (series.r2, row.r2, "f8", None),
+            (series.dof, row.dof, "f8", None),
             (series.n, row.n, "i2", None),
             (series.reason, row.reason, "i1", k),
             (series.warnings, row.warnings, "i2", k),
@@ -152,6 +157,7 @@ def _empty_betas(symbol: str, keys: tuple[str, ...], days: int, inputs: str) -> 
         keys,
         np.full(shape, np.nan),
         np.full(shape, np.nan),
+        np.full(days, np.nan),
         np.full(days, np.nan),
         np.zeros(days, dtype=np.int64),
         np.full(shape, -1, dtype=np.int8),

@@ -15,7 +15,11 @@ from starlette.concurrency import run_in_threadpool
 from glassfolio.clock import iso
 from glassfolio.reading import StatusAnswer
 from glassfolio.web.access import PartsOf, SignedIn
+from glassfolio.web.download import attachment
 from glassfolio.web.errors import problem_response
+from glassfolio.web.limited import limited
+from glassfolio.web.limits import RouteClass
+from glassfolio.web.schemas import STATUS_ANSWERS, answers
 from glassfolio.wiring import Parts
 
 router = APIRouter(prefix="/api/v1", tags=["status"])
@@ -35,7 +39,11 @@ async def look_up(parts: Parts, read: Callable[[], StatusAnswer]) -> StatusAnswe
     return await run_in_threadpool(read) if parts.database.dialect.reads_wait else read()
 
 
-@router.get("/onboarding/status/{portfolio_id}")
+@router.get(
+    "/onboarding/status/{portfolio_id}",
+    responses=STATUS_ANSWERS,
+    dependencies=[limited(RouteClass.STATUS)],
+)
 async def onboarding_status(
     portfolio_id: str, request: Request, caller: SignedIn, parts: PartsOf
 ) -> Response:
@@ -44,7 +52,12 @@ async def onboarding_status(
     return send(request, await look_up(parts, read))
 
 
-@router.get("/runs/{run_id}", tags=["runs"])
+@router.get(
+    "/runs/{run_id}",
+    tags=["runs"],
+    responses=STATUS_ANSWERS,
+    dependencies=[limited(RouteClass.STATUS)],
+)
 async def run_status(
     run_id: str,
     request: Request,
@@ -73,7 +86,7 @@ def _has(request: Request, tag: str) -> bool:
     return any(part.strip().removeprefix("W/") == tag.removeprefix("W/") for part in known.split(","))
 
 
-@router.get("/runs/{run_id}/log", tags=["runs"])
+@router.get("/runs/{run_id}/log", tags=["runs"], dependencies=[limited(RouteClass.OTHER)])
 def run_log(
     run_id: str,
     caller: SignedIn,
@@ -87,7 +100,11 @@ def run_log(
     return JSONResponse({"entries": entries, "next_after": following}, headers=HEADERS)
 
 
-@router.get("/onboarding/status/{portfolio_id}/logs")
+@router.get(
+    "/onboarding/status/{portfolio_id}/logs",
+    responses=answers(200, "application/json", "text/plain"),
+    dependencies=[limited(RouteClass.OTHER)],
+)
 def download_log(
     portfolio_id: str,
     request: Request,
@@ -103,7 +120,7 @@ def download_log(
     entries = parts.reading.log(caller.user_id, run_id, limit=1_000_000)
     stamp = iso(parts.clock.now()).replace("-", "").replace(":", "")[:15] + "Z"
     name = f"glassfolio-setup-log-{portfolio_id[:8]}-{stamp}.{form}"
-    headers = {**HEADERS, "Content-Disposition": f'attachment; filename="{name}"'}
+    headers = {**HEADERS, **attachment(name)}
     if form == "json":
         return JSONResponse({**status, "log_entries": entries}, headers=headers)
     return PlainTextResponse(_as_text(status, entries), headers=headers)
