@@ -8,7 +8,7 @@ READY := $(VENV)/.installed
 READY_DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test check fmt bench docs lock
+.PHONY: help setup demo run test check fmt bench fuzz docs lock
 
 help: ## List the commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -41,11 +41,12 @@ run: $(READY) ## Serve on http://127.0.0.1:8000
 test: setup ## Run all tests
 	@$(BIN)/python -m pytest
 
-check: setup ## Lint, types, architecture, documentation
+check: setup ## Lint, types, architecture, security
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/bandit -q -ll -c pyproject.toml -r src
 
 fmt: setup ## Format the code
 	@$(BIN)/ruff format .
@@ -53,6 +54,9 @@ fmt: setup ## Format the code
 
 bench: setup ## Print the figures, each beside a peer in the same run
 	@$(BIN)/python -m bench
+
+fuzz: setup ## A million holdings files and ten thousand requests, with their figures
+	@$(BIN)/python -m tests.fuzz
 
 docs: setup ## Rebuild the generated pages and the picture in the README
 	@$(BIN)/python -m docs.build

@@ -4,9 +4,10 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -29,15 +30,29 @@ class Service:
     folder: Path
     process: "subprocess.Popen[str]"
 
+    @cached_property
+    def _signer(self) -> issuer.Issuer:
+        return issuer.load(self.folder, issuer.SCRIPTS)
+
     def token(self, subject: str) -> str:
         """A bearer token that outlives the bench."""
-        return issuer.load(self.folder, issuer.SCRIPTS).token(subject, SystemClock().now(), 3600)
+        return self._signer.token(subject, SystemClock().now(), 3600)
 
     def client(self, subject: str) -> httpx.Client:
         """A client signed in as `subject`."""
         return httpx.Client(
             base_url=self.url, headers={"Authorization": f"Bearer {self.token(subject)}"}, timeout=30
         )
+
+    def memory_kib(self) -> int:
+        """Resident memory now."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text("ascii")
+        return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1])
+
+    def cpu_seconds(self) -> float:
+        """Processor time so far."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text("ascii").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def peak_mib(self) -> float:
         """Largest resident memory so far."""
@@ -46,17 +61,26 @@ class Service:
         return int(line.split()[1]) / 1024
 
 
+PROGRAM = ("-m", "bench.unlimited")
+
+
 @contextmanager
-def running(folder: Path, **settings: str) -> Iterator[Service]:
-    """Serve from `folder` on a free port until the block ends."""
+def running(
+    folder: Path, serve: str = "", program: Sequence[str] = PROGRAM, **settings: str
+) -> Iterator[Service]:
+    """Serve from `folder` on a free port until the block ends. serve: more options of the command.
+
+    program: what Python is given to run.
+    """
     environment = {
         **os.environ,
         "GLASSFOLIO_DATA_DIR": str(folder),
+        "GLASSFOLIO_UPLOAD_RATE": "off",
         **{f"GLASSFOLIO_{name.upper()}": value for name, value in settings.items()},
     }
     log = (folder / "serve.log").open("w", encoding="utf-8")
     process = subprocess.Popen(
-        [sys.executable, "-m", "glassfolio", "serve", "--port", "0"],
+        [sys.executable, *program, "serve", "--port", "0", *serve.split()],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=log,
@@ -65,7 +89,7 @@ def running(folder: Path, **settings: str) -> Iterator[Service]:
     assert process.stdout is not None
     try:
         url = process.stdout.readline().split()[-1]
-        _wait_until_ready(url)
+        _wait_until_ready(url + ("/healthz" if "--no-worker" in serve else "/readyz"))
         yield Service(url, folder, process)
     finally:
         process.terminate()
@@ -78,7 +102,7 @@ def _wait_until_ready(url: str) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         try:
-            if httpx.get(f"{url}/readyz").status_code == 200:
+            if httpx.get(url).status_code == 200:
                 return
         except httpx.TransportError:
             pass

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from glassfolio.analytics.factors import FACTOR_SETS, MODELS, FactorSet, Member
 from glassfolio.analytics.metrics import METRICS
+from glassfolio.analytics.scenarios import SCENARIOS, Scenario
 from glassfolio.imports.codes import FILE, FORM, POSITIONS, Entry
 from glassfolio.model.messages import FAILURES, MESSAGES, SYMBOL_REASONS
 from glassfolio.web.errors import CODES, STATUS
@@ -75,10 +76,13 @@ def metrics() -> str:
             str(metric.minimum or ""),
             f"`{metric.formula}`",
             metric.source,
+            metric.checked,
+            ", ".join(f"`{name}`" for name in metric.details),
         )
         for metric in METRICS.values()
     )
-    return table(("key", "title", "unit", "window", "least n", "formula", "source"), rows)
+    head = ("key", "title", "unit", "window", "least n", "formula", "source", "how it is checked", "details")
+    return table(head, rows)
 
 
 def models() -> str:
@@ -87,13 +91,14 @@ def models() -> str:
         (
             f"`{model.key}`",
             model.title,
+            model.estimator,
             str(model.window),
             str(model.minimum),
             ", ".join(f"`{name}`" for name in model.names.values()),
         )
         for model in MODELS.values()
     )
-    return table(("model", "title", "window", "least n", "names of the betas"), rows)
+    return table(("model", "title", "estimator", "window", "least n", "names of the betas"), rows)
 
 
 def factor_sets() -> str:
@@ -118,3 +123,19 @@ def _member_row(member: Member) -> tuple[str, ...]:
         ", ".join(f"`{warning.value}`" for warning in member.warnings),
         member.note,
     )
+
+
+def scenarios() -> str:
+    """The scenarios of the stress test, by group."""
+    return table(("scenario", "group", "title", "what moves"), map(_scenario_row, SCENARIOS))
+
+
+def _scenario_row(scenario: Scenario) -> tuple[str, ...]:
+    said = [f"{name} {move:+.0%}" for name, move in scenario.shocks.items()]
+    if scenario.rate_shift:
+        said.append(f"yields {scenario.rate_shift * 10_000:+.0f} basis points")
+    if scenario.volatility_shift:
+        said.append(f"implied volatilities {scenario.volatility_shift * 100:+.0f} points")
+    if scenario.replay:
+        said.append(f"everything as from {scenario.replay.start} to {scenario.replay.end}")
+    return f"`{scenario.key}`", scenario.group.value, scenario.title, ", ".join(said)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from uuid import uuid4
 
+import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from glassfolio.batch.start import Starter
@@ -20,7 +21,8 @@ from glassfolio.imports.problems import problem
 from glassfolio.model.holdings import Holdings, Portfolio, Problem
 from glassfolio.model.run import Conclusion, Run, Trigger
 from glassfolio.sessions import Sessions
-from glassfolio.store import portfolios, rows
+from glassfolio.store import portfolios, recent, rows
+from glassfolio.store.recent import Quota
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +57,14 @@ class Opened:
 
 @dataclass(frozen=True)
 class Onboarding:
-    """The owner's commands."""
+    """The owner's commands. upload_quotas, rerun_quotas: what a person may do by HTTP; empty for no limit."""
 
     database: Database
     clock: Clock
     sessions: Sessions
     starter: Starter
+    upload_quotas: tuple[Quota, ...] = ()
+    rerun_quotas: tuple[Quota, ...] = recent.RERUNS
 
     def open(
         self,
@@ -73,7 +77,8 @@ class Onboarding:
     ) -> Opened:
         """Check a file and a form; store the portfolio and start its run, together or not at all.
 
-        Raises BadHoldings with every problem of file and form, AccountNameTaken, NothingToValue.
+        Raises BadHoldings with every problem of file and form, AccountNameTaken, NothingToValue,
+        TooManyRequests.
         """
         holdings, form = self._checked(upload, fields)
         portfolio = self._portfolio(caller, holdings, form)
@@ -84,6 +89,8 @@ class Onboarding:
             return Opened(None, None, len(holdings.lots), warnings)
         try:
             with self.database.transaction() as connection:
+                if caller.trigger is Trigger.USER and self.upload_quotas:
+                    recent.take_upload(connection, caller.user_id, self.upload_quotas, self.clock.now())
                 portfolios.create(connection, portfolio, holdings.lots, holdings.format, holdings.sha256)
                 run_id = (
                     self.starter.begin(connection, portfolio, caller.trigger, caller.user_id)
@@ -149,7 +156,7 @@ class Onboarding:
 
     def start(self, caller: Caller, portfolio_id: str) -> Run:
         """Start work on a portfolio: the active run if there is one, the next attempt after a failure,
-        a new run after completion or when there was none. Raises NotFound.
+        a new run after completion or when there was none. Raises NotFound, TooManyRequests.
         """
         for _race in range(2):
             try:
@@ -166,6 +173,7 @@ class Onboarding:
             active = rows.active(connection, portfolio_id)
             if active is not None:
                 return active
+            self._take_rerun(connection, caller)
             last = rows.get(connection, portfolio.shown_run) if portfolio.shown_run else None
             if last is not None and last.conclusion in (Conclusion.FAILURE, Conclusion.CANCELLED):
                 self.starter.retry(connection, last)
@@ -174,14 +182,19 @@ class Onboarding:
                 run_id = self.starter.begin(connection, portfolio, caller.trigger, caller.user_id)
             return _found(rows.get(connection, run_id))
 
+    def _take_rerun(self, connection: sa.Connection, caller: Caller) -> None:
+        if caller.trigger is Trigger.USER and self.rerun_quotas:
+            recent.take_rerun(connection, caller.user_id, self.rerun_quotas, self.clock.now())
+
     def retry(self, caller: Caller, run_id: str) -> Run:
         """Start the next attempt of an ended run.
 
-        Raises NotFound, and RunActive while this or another run of its portfolio is at work.
+        Raises NotFound, TooManyRequests, and RunActive while a run of its portfolio is at work.
         """
         try:
             with self.database.transaction() as connection:
                 run = _found(rows.owned(connection, run_id, caller.user_id))
+                self._take_rerun(connection, caller)
                 self.starter.retry(connection, run)
                 return _found(rows.get(connection, run_id))
         except IntegrityError as error:

@@ -14,18 +14,23 @@ import numpy as np
 import sqlalchemy as sa
 
 from glassfolio.analytics.factors import MODELS
-from glassfolio.analytics.metrics import METRICS
+from glassfolio.analytics.metrics import METRICS, SESSION_DETAILS, Metric
+from glassfolio.analytics.significance import p_values
+from glassfolio.analytics.statement import Statement
 from glassfolio.batch import account
 from glassfolio.batch.pipeline import NAMES
+from glassfolio.batch.start import RUNS
 from glassfolio.batch.task import Setup, Task, Workplace
 from glassfolio.clock import Clock, from_iso, iso
 from glassfolio.errors import NotFound
 from glassfolio.model.holdings import Portfolio
+from glassfolio.model.market import FloatArray
 from glassfolio.model.results import Reason, reason_of, warnings_of
 from glassfolio.model.run import Run, RunState
 from glassfolio.progress import fold
 from glassfolio.store import blocks, portfolios, results, rows
 
+OWN_AT_ONCE = RUNS.partition_concurrency or 1
 WIRE_IDS: Mapping[str, str] = {name.key: name.wire_id for name in NAMES}
 Record = dict[str, Any]
 
@@ -90,16 +95,18 @@ class Reading:
         """The document of a run as it is sent now."""
         if shown.body is None or shown.started_at is None:
             never = fold.never_onboarded(portfolio_id, NAMES)
-            return StatusAnswer(fold.encode(never) + b"}", None, None)
-        until = shown.ended_at or self.clock.now()
+            body = fold.splice(fold.encode(never), elapsed_seconds=0, heartbeat_at=None, queue=None)
+            return StatusAnswer(body, None, None)
         queue = self._queue(connection, shown, owner_id) if shown.state is RunState.QUEUED else None
         body = fold.splice(
             shown.body,
-            elapsed_seconds=_elapsed(iso(shown.started_at), iso(until)),
+            elapsed_seconds=fold.elapsed_seconds(shown.started_at, shown.ended_at, self.clock.now()),
             heartbeat_at=datetime.fromtimestamp(shown.beat, UTC) if shown.beat else None,
             queue=queue,
         )
-        wait = fold.poll_after_ms(shown.state) if shown.state else None
+        wait = None
+        if shown.state is not None and shown.updated_at is not None:
+            wait = fold.poll_after_ms(shown.state, shown.updated_at, shown.waiting_until)
         return StatusAnswer(
             body, f"{shown.run_id}.{shown.attempt}.{shown.seq}", math.ceil(wait / 1000) if wait else None
         )
@@ -108,11 +115,9 @@ class Reading:
         assert shown.started_at is not None
         epoch = self.setup.database.dialect.epoch
         alive = rows.workers_alive(connection, self.lease, epoch)
-        return {
-            "position": 1 + rows.waiting_before(connection, owner_id, shown.started_at),
-            "starts_in": None,
-            "reason": "workers_busy" if alive else "no_worker",
-        }
+        return rows.place(connection, owner_id, shown.started_at).told(
+            bool(alive), OWN_AT_ONCE, self.clock.now()
+        )
 
     def log(
         self, owner_id: str, run_id: str, after: int = 0, limit: int = 500, attempt: int | None = None
@@ -212,11 +217,28 @@ class Reading:
                 "n": int(series.n[at - first]),
                 "window": METRICS[key].window,
                 "unit": METRICS[key].unit,
+                "category": _category(METRICS[key], series.value[at - first]),
+                "details": self._details(METRICS[key], series.details[at - first]),
                 "reason": _word(reason_of(int(series.reason[at - first]))),
+                "warnings": [word.value for word in warnings_of(int(series.warnings[at - first]))],
             }
             for (symbol, key), series in sorted(stored.items())
             if key in METRICS
         ]
+
+    def _details(self, metric: Metric, numbers: FloatArray) -> Record:
+        """The further numbers of a metric by name, sessions as dates."""
+        shown: Record = {name: _number(value) for name, value in zip(metric.details, numbers, strict=False)}
+        for name in SESSION_DETAILS:
+            ordinal = shown.get(name)
+            if ordinal is not None:
+                shown[name] = self.setup.sessions.day(int(ordinal)).isoformat()
+        return shown
+
+    @property
+    def risk_free(self) -> Record:
+        """What ratios are measured against, and where it comes from."""
+        return {"rate": self.setup.risk_free, "source": "RISK_FREE_RATE"}
 
     def _newest(self, owner_id: str, portfolio_id: str) -> tuple[Task | None, date | None]:
         with self.setup.database.reading() as connection:
@@ -232,14 +254,10 @@ def _earlier(shown: rows.Shown, attempt: int) -> StatusAnswer:
     """An attempt that another one has followed: its times stand in its own document."""
     assert shown.body is not None
     known = json.loads(shown.body + b"}")
-    elapsed = _elapsed(known["started_at"], known["finished_at"])
+    ended = from_iso(known["finished_at"])
+    elapsed = fold.elapsed_seconds(from_iso(known["started_at"]), ended, ended)
     body = fold.splice(shown.body, elapsed_seconds=elapsed, heartbeat_at=None, queue=None)
     return StatusAnswer(body, f"{shown.run_id}.{attempt}.{shown.seq}", None)
-
-
-def _elapsed(start: str, end: str) -> int:
-    """Whole seconds between two moments as they are shown."""
-    return max(0, math.floor((from_iso(end) - from_iso(start)).total_seconds()))
 
 
 # Why a number of a snapshot is missing; one reason each, see analytics.
@@ -269,40 +287,36 @@ def _snapshot(row: Record) -> Record:
 def _positions(task: Task, session: date) -> list[Record]:
     whole = account.compute(task)
     at = int(np.searchsorted(task.window, np.datetime64(session, "D")))
-    nav, values = whole.ledger.nav[at], whole.ledger.values[at]
-    grid_row = task.setup.sessions.ordinal(session) - task.grid_first
+    lots, nav = whole.state_lots(at), whole.numbers["nav"][at]
     held: dict[str, list[int]] = {}
-    for index, lot in enumerate(task.lots):
-        if whole.table.entry[index] <= grid_row < whole.table.exit[index]:
-            held.setdefault(lot.symbol, []).append(index)
+    for index in np.flatnonzero(lots.lots).tolist():
+        held.setdefault(task.lots[index].symbol, []).append(index)
     return [
-        _position(task, symbol, lots, values, nav, session, whole) for symbol, lots in sorted(held.items())
+        _position(task, symbol, places, lots, float(nav), session, whole)
+        for symbol, places in sorted(held.items())
     ]
 
 
 def _position(
     task: Task,
     symbol: str,
-    lots: Sequence[int],
-    values: np.ndarray[Any, np.dtype[np.float64]],
+    places: Sequence[int],
+    lots: Statement,
     nav: float,
     session: date,
     whole: account.Account,
 ) -> Record:
-    value = _number(float(values[list(lots)].sum()))
-    costs = [
-        float(whole.table.quantity[i] * whole.table.multiplier[i] * whole.table.entry_price[i]) for i in lots
-    ]
-    cost = _number(sum(costs))
+    value = _number(float(lots.value[places].sum()))
+    cost = _number(float(lots.cost[places].sum()))
     reason = None
     if value is None:
         reason = whole.not_valued.get(symbol, (Reason.NO_PRICE.value, None))[0]
     return {
         "symbol": symbol,
         "as_of": session.isoformat(),
-        "investment_class": task.lots[lots[0]].investment_class.value,
-        "quantity": str(sum(task.lots[i].quantity for i in lots)),
-        "lots": len(lots),
+        "investment_class": task.lots[places[0]].investment_class.value,
+        "quantity": str(sum(task.lots[i].quantity for i in places)),
+        "lots": len(places),
         "market_value": value,
         "weight": _number(value / nav) if value is not None and nav > 0 else None,
         "cost": cost,
@@ -323,6 +337,8 @@ def _portfolio_factor(row: Record) -> Record:
 
 
 def _symbol_factors(model: str, series: results.BetaSeries, at: int, session: date) -> list[Record]:
+    biased = MODELS[model].penalty > 0
+    p = p_values(series.value[at], series.stderr[at], series.n[at], series.dof[at])
     return [
         {
             "symbol": series.symbol,
@@ -331,7 +347,11 @@ def _symbol_factors(model: str, series: results.BetaSeries, at: int, session: da
             "as_of": session.isoformat(),
             "value": _number(series.value[at, k]),
             "stderr": _number(series.stderr[at, k]),
+            "stderr_reason": Reason.NOT_APPLICABLE.value if biased else None,
+            "p_value": _number(p[k]),
             "r2": _number(series.r2[at]),
+            "dof": _number(series.dof[at]),
+            "sum_of_betas": _number(np.nansum(series.value[at])) if biased and series.n[at] else None,
             "n": int(series.n[at]),
             "window": MODELS[model].window,
             "reason": _word(reason_of(int(series.reason[at, k]))),
@@ -339,6 +359,11 @@ def _symbol_factors(model: str, series: results.BetaSeries, at: int, session: da
         }
         for k, key in enumerate(series.keys)
     ]
+
+
+def _category(metric: Metric, value: float) -> str | None:
+    """The word for a number of a category; None for other metrics and missing numbers."""
+    return metric.words.get(float(value)) if metric.words else None
 
 
 def _number(value: float) -> float | None:
@@ -367,5 +392,6 @@ def run_record(run: Run) -> Record:
         "first_session": run.first_session.isoformat() if run.first_session else None,
         "last_session": run.last_session.isoformat() if run.last_session else None,
         "failure_code": run.failure_code.value if run.failure_code else None,
+        "honesty": dict(run.honesty) if run.honesty else None,
         "links": {"run": f"/api/v1/runs/{run.id}", "log": f"/api/v1/runs/{run.id}/log"},
     }

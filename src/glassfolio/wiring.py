@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from glassfolio.analytics.factors import FACTOR_SETS
+from glassfolio.batch.observing import observe
 from glassfolio.batch.pipeline import Pipeline
-from glassfolio.batch.start import RUNS, Starter, statements, watch_interrupted
+from glassfolio.batch.start import RUNS, Starter, statements
 from glassfolio.batch.task import Setup, Workplace
 from glassfolio.clock import Clock, SystemClock
 from glassfolio.db.engine import SQLITE, Database, connect
@@ -18,16 +19,22 @@ from glassfolio.engine.liveness import Liveness, Watch
 from glassfolio.engine.reconcile import Reconciler
 from glassfolio.errors import SettingsError
 from glassfolio.identity import issuer
+from glassfolio.identity.claims import outside_rules
 from glassfolio.identity.issuer import Issuer
+from glassfolio.identity.keyset import FixedKeys, Keys, KeySet, OneKey
 from glassfolio.identity.verifier import Verifier
 from glassfolio.onboarding import Onboarding
 from glassfolio.operations import NETWORK_FILE_SYSTEMS, file_system, require_migrated
 from glassfolio.providers import PROVIDERS
 from glassfolio.providers.base import PriceProvider, ProviderSettings
+from glassfolio.providers.timing import Timing
+from glassfolio.providers.waits import Waits
 from glassfolio.reading import Reading
 from glassfolio.sessions import Sessions
 from glassfolio.sessions import load as load_sessions
 from glassfolio.settings import Settings
+from glassfolio.signing_in import SigningIn
+from glassfolio.store import recent
 from glassfolio.store.market import Allowance
 
 QUEUES: tuple[Queue, ...] = (RUNS,)
@@ -36,7 +43,7 @@ STOP_SECONDS = 10
 
 @dataclass(frozen=True)
 class Parts:
-    """What every process has, whether or not it works."""
+    """What every process has, whether or not it works. issuer: None where tokens come from outside."""
 
     settings: Settings
     clock: Clock
@@ -46,8 +53,9 @@ class Parts:
     dispatcher: Dispatcher
     onboarding: Onboarding
     reading: Reading
-    issuer: Issuer
+    issuer: Issuer | None
     verifier: Verifier
+    signing_in: SigningIn
 
     def close(self) -> None:
         """Give everything back."""
@@ -90,14 +98,21 @@ def assemble(settings: Settings, clock: Clock | None = None) -> Parts:
     database = open_database(settings, clock)
     require_migrated(database)
     sessions = load_sessions(settings.data_dir, settings.extra_closures)
-    provider = make_provider(settings, database, sessions)
-    setup = Setup(database, clock, sessions, provider, FACTOR_SETS[settings.factors], settings.min_valued)
+    waits = Waits(clock)
+    provider = make_provider(settings, database, sessions, waits)
+    setup = Setup(
+        database,
+        clock,
+        sessions,
+        provider,
+        FACTOR_SETS[settings.factors],
+        settings.min_valued,
+        waits,
+        settings.risk_free_rate,
+    )
     dispatcher = Dispatcher(database)
     starter = Starter(dispatcher, clock, sessions, provider, settings.history, settings.delay)
-    signer = issuer.load(settings.data_dir, settings.address)
-    verifier = Verifier(
-        issuer.ISSUER, frozenset({settings.address, issuer.SCRIPTS}), {signer.key_id: signer.key}
-    )
+    signer = issuer.load(settings.data_dir, settings.address) if settings.auth == "local" else None
     return Parts(
         settings,
         clock,
@@ -105,11 +120,32 @@ def assemble(settings: Settings, clock: Clock | None = None) -> Parts:
         sessions,
         setup,
         dispatcher,
-        Onboarding(database, clock, sessions, starter),
+        Onboarding(
+            database, clock, sessions, starter, recent.uploads(*settings.uploads) if settings.uploads else ()
+        ),
         Reading(setup, clock, settings.lease),
         signer,
-        verifier,
+        make_verifier(settings, clock, signer),
+        SigningIn(database, clock),
     )
+
+
+def make_verifier(settings: Settings, clock: Clock, signer: Issuer | None) -> Verifier:
+    """The verifier of our own tokens, or of an outside issuer's. Raises SettingsError."""
+    if signer is not None:
+        return Verifier(signer.rules(), FixedKeys({signer.key_id: signer.key}))
+    keys: Keys
+    if settings.jwt_public_key is not None:
+        keys = OneKey(settings.jwt_public_key)
+    else:
+        keys = KeySet(settings.jwks_url or "", clock)
+    rules = outside_rules(
+        settings.jwt_issuer or "",
+        frozenset(settings.jwt_parties),
+        allow_missing_party=settings.jwt_allow_missing_azp,
+        audience=settings.jwt_audience,
+    )
+    return Verifier(rules, keys)
 
 
 def open_database(settings: Settings, clock: Clock) -> Database:
@@ -125,14 +161,15 @@ def open_database(settings: Settings, clock: Clock) -> Database:
     return database
 
 
-def make_provider(settings: Settings, database: Database, sessions: Sessions) -> PriceProvider:
-    """The price source of the settings, its rate shared over all workers."""
+def make_provider(settings: Settings, database: Database, sessions: Sessions, waits: Waits) -> PriceProvider:
+    """The price source of the settings, its rate shared over all workers, its pauses told to `waits`."""
     provider_settings = ProviderSettings(
         sessions=sessions.dates,
         url=settings.provider_url,
         key=settings.provider_key.get_secret_value(),
         prices_dir=settings.prices_dir,
         rate=settings.provider_rate,
+        timing=Timing(sleep=waits.sleep),
     )
     make = PROVIDERS[settings.provider]
     unlimited = make(provider_settings, Unlimited())
@@ -193,15 +230,10 @@ def standard_pipeline(engine: Engine, parts: Parts) -> Pipeline:
 
 
 def observer(parts: Parts) -> Watch:
-    """The watch, in every process, that marks runs whose worker is gone."""
+    """The watch, in every process, that tells of runs whose worker is gone or does not get on."""
 
     def look() -> None:
         with parts.database.transaction() as connection:
-            watch_interrupted(
-                connection,
-                parts.clock,
-                parts.settings.lease,
-                parts.database.dialect.epoch,
-            )
+            observe(connection, parts.clock, parts.settings.lease, parts.database.dialect.epoch)
 
     return Watch("observer", max(parts.settings.lease / 4, 0.25), look)

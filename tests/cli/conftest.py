@@ -17,7 +17,13 @@ HOLDINGS = "Symbol,Quantity,Entry Price Per Share,Entry Date\nAAPL,100,126.00,20
 def environment(folder: Path, **settings: str) -> dict[str, str]:
     """What a command finds in its environment."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("GLASSFOLIO_")}
-    named = {"DATA_DIR": str(folder), "HISTORY_SESSIONS": "70", "LEASE": "2", **settings}
+    named = {
+        "DATA_DIR": str(folder),
+        "HISTORY_SESSIONS": "70",
+        "LEASE": "2",
+        "STATUS_RATE": "off",
+        **settings,
+    }
     return {
         **kept,
         "PYTHONPATH": str(SOURCES),

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,13 @@ import httpx
 import uvicorn
 
 from glassfolio.cli.serve import make_server
-from glassfolio.clock import SystemClock
+from glassfolio.clock import Clock, SystemClock
+from glassfolio.identity.issuer import Issuer
 from glassfolio.settings import Settings
 from glassfolio.web.app import create_app
+from glassfolio.web.limits import Limits
 from glassfolio.wiring import Parts, assemble
+from tests.contracts.published import errors
 
 Json = dict[str, Any]
 PATIENCE_SECONDS = 60
@@ -46,7 +49,15 @@ class ShiftedClock:
 
 def make_settings(folder: Path, url: str | None = None, **changes: Any) -> Settings:
     """Settings of a test: short history, nothing from the environment."""
-    given = {"data_dir": folder, "database_url": url, "lease": 2.0, "history_sessions": 70, **changes}
+    given = {
+        "data_dir": folder,
+        "database_url": url,
+        "lease": 2.0,
+        "history_sessions": 70,
+        "status_rate": "off",
+        "upload_rate": "off",
+        **changes,
+    }
     return Settings.model_validate(given)
 
 
@@ -58,8 +69,14 @@ class Running:
     url: str
     subjects: dict[str, httpx.Client] = field(default_factory=dict)
 
+    @property
+    def issuer(self) -> Issuer:
+        """The built-in issuer; for services in local mode."""
+        assert self.parts.issuer is not None
+        return self.parts.issuer
+
     def token(self, subject: str = "alice", seconds: int = 3600) -> str:
-        return self.parts.issuer.token(subject, self.parts.clock.now(), seconds)
+        return self.issuer.token(subject, self.parts.clock.now(), seconds)
 
     def anonymous(self) -> httpx.Client:
         return self.subjects.setdefault("", httpx.Client(base_url=self.url, timeout=30))
@@ -67,24 +84,33 @@ class Running:
     def client(self, subject: str = "alice") -> httpx.Client:
         """An HTTP client signed in as `subject`; kept until the service stops."""
         if subject not in self.subjects:
-            self.subjects[subject] = httpx.Client(
-                base_url=self.url, timeout=30, headers={"Authorization": f"Bearer {self.token(subject)}"}
-            )
+            self.subjects[subject] = self.again(subject)
         return self.subjects[subject]
+
+    def again(self, subject: str = "alice") -> httpx.Client:
+        """The same with a connection and a token of its own, to be closed by whoever asks."""
+        headers = {"Authorization": f"Bearer {self.token(subject)}"}
+        return httpx.Client(base_url=self.url, timeout=30, headers=headers)
 
 
 @contextmanager
 def running(
-    settings: Settings, *, worker: bool = True, clock: ShiftedClock | None = None
+    settings: Settings,
+    *,
+    worker: bool = True,
+    clock: Clock | None = None,
+    limits: Limits | None = None,
 ) -> Iterator[Running]:
-    """Serve until the block is left; the database must be migrated."""
+    """Serve until the block is left; the database must be migrated. limits: none unless given."""
     with ExitStack() as leaving:
         parts = assemble(settings, clock)
+        if limits is None:
+            parts = replace(parts, onboarding=replace(parts.onboarding, rerun_quotas=()))
         leaving.callback(parts.close)
         listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listening.bind(("127.0.0.1", 0))
         leaving.callback(listening.close)
-        app = create_app(parts, with_worker=worker)
+        app = create_app(parts, with_worker=worker, limits=limits or Limits.none())
         server = make_server(app, lambda: None)
         serving = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         serving.start()
@@ -152,8 +178,10 @@ def stored(client: httpx.Client, content: str | bytes = ONE_LOT, **changes: str)
 
 
 def status(client: httpx.Client, portfolio_id: str) -> Json:
+    """The status document of a portfolio; its bytes keep the schema that the service publishes."""
     reply = client.get(f"/api/v1/onboarding/status/{portfolio_id}")
     assert reply.status_code == 200, reply.text
+    assert errors(client, reply.content) == []
     doc: Json = reply.json()
     return doc
 

@@ -34,6 +34,7 @@ class Service:
             GLASSFOLIO_PROVIDER_RATE="1000",
             GLASSFOLIO_LEASE=str(lease),
             GLASSFOLIO_PORT=str(self._port),
+            GLASSFOLIO_STATUS_RATE="off",
         )
         self._process: subprocess.Popen[str] | None = None
         self._client = httpx.Client(base_url=f"http://127.0.0.1:{self._port}/api/v1", timeout=30)

@@ -285,6 +285,14 @@ def test_an_underlying_with_a_class_letter_agrees_with_the_option_symbol() -> No
     (lot,) = read(table([row])).lots
     assert lot.option is not None
     assert lot.option.underlying == "BRK-B"
+    assert lot.symbol == lot.option.symbol == "BRKB270115C00400000"
+
+
+def test_a_contract_on_a_class_share_has_one_symbol_however_it_is_described() -> None:
+    """The columns alone name the same contract as its option symbol, which has no punctuation."""
+    columns = {**OPTION, "Symbol": "", "Underlying Symbol": "BRK.B", "Strike Price": "400"}
+    (lot,) = read(table([columns])).lots
+    assert lot.symbol == "BRKB270115C00400000"
 
 
 def test_the_template_itself_reads_without_a_problem() -> None:

@@ -4,20 +4,18 @@ Names of betas are generated from the set, here and nowhere else. Knows nothing 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 
 import numpy as np
 
-from glassfolio.analytics.regression import Fit, rolling_ols
+from glassfolio.analytics import labels
+from glassfolio.analytics.composition import Composition, compose
+from glassfolio.analytics.regression import Fit, Spread, solve
 from glassfolio.analytics.returns import simple_returns
-from glassfolio.analytics.rolling import rolling_sum
 from glassfolio.model.market import BoolArray, DateArray, FloatArray, IntArray, Panel
-from glassfolio.model.results import NONE, BitArray, CodeArray, Reason, Warning_
-
-EXTREME_BETA = 5.0
-THIN_SHARE = 0.2
+from glassfolio.model.results import BitArray, CodeArray, Reason, Warning_
 
 
 class Role(StrEnum):
@@ -34,6 +32,7 @@ class Member:
     """One factor: the return of `series`, less that of `minus` if there is one.
 
     valid_from, valid_to: first and last session, inclusive; None is open.
+    maturity: years of the par bond whose price the series follows; None for all but a rate.
     warnings: what every number that rests on it carries. note: for people.
     """
 
@@ -45,6 +44,7 @@ class Member:
     valid_to: date | None = None
     warnings: tuple[Warning_, ...] = ()
     note: str = ""
+    maturity: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,10 @@ class FactorSet:
         named = (name for member in self.members for name in (member.series, member.minus))
         return tuple(dict.fromkeys(name for name in named if name is not None))
 
+    def has(self, roles: Sequence[Role]) -> bool:
+        """Whether each of `roles` has a member."""
+        return set(roles) <= {member.role for member in self.members}
+
     def having(self, roles: Sequence[Role]) -> tuple[Member, ...]:
         """The members with one of `roles`, in the order of the set."""
         return tuple(member for member in self.members if member.role in roles)
@@ -69,7 +73,9 @@ class FactorSet:
 class Model:
     """One regression: which members, over how many sessions, and what its betas are called.
 
-    names: role -> published key; `{key}` stands for the member's.
+    names: role -> published key; `{key}` stands for the member's. requires: roles without which there is no
+    regression at all; a member of another role is left out on sessions where it has no data.
+    penalty: 0 for ordinary least squares, else ridge on standardised factors with alpha = n penalty.
     """
 
     key: str
@@ -77,6 +83,13 @@ class Model:
     window: int
     minimum: int
     names: Mapping[Role, str]
+    requires: tuple[Role, ...] = ()
+    penalty: float = 0.0
+
+    @property
+    def estimator(self) -> str:
+        """What people call the method."""
+        return "ridge" if self.penalty else "OLS"
 
     def members(self, factors: FactorSet) -> tuple[Member, ...]:
         """The regressors, in the order of the betas."""
@@ -88,14 +101,28 @@ class Model:
 
 
 MODELS: Mapping[str, Model] = {
-    "market": Model("market", "Market model (CAPM)", 90, 60, {Role.MARKET: "market_beta"}),
-    "risk": Model(
-        "risk",
-        "Market, style spreads and rate, jointly",
-        180,
-        120,
-        {Role.MARKET: "risk.market", Role.SPREAD: "spread.{key}", Role.RATE: "risk.rate"},
-    ),
+    model.key: model
+    for model in (
+        Model("market", "Market (CAPM)", 90, 60, {Role.MARKET: "market_beta"}, (Role.MARKET,)),
+        Model(
+            "market_rate",
+            "Market and rate, jointly",
+            90,
+            60,
+            {Role.MARKET: "market_beta_joint", Role.RATE: "rate_beta"},
+            (Role.MARKET, Role.RATE),
+        ),
+        # Descriptive: these contain the market, so they are never added to a market beta.
+        Model("style", "ETF-based styles, jointly", 90, 60, {Role.STYLE: "style.{key}"}, penalty=1 / 90),
+        Model(
+            "risk",
+            "Market, style spreads and rate, jointly",
+            180,
+            120,
+            {Role.MARKET: "risk.market", Role.SPREAD: "spread.{key}", Role.RATE: "risk.rate"},
+            (Role.MARKET,),
+        ),
+    )
 }
 
 _DEMO_STYLES = {"value": "VLUE", "momentum": "MTUM", "quality": "QUAL", "size": "SIZE", "low_vol": "USMV"}
@@ -124,7 +151,7 @@ US_ETF = FactorSet(
         Member("quality", Role.SPREAD, "QUAL", "SPY"),
         Member("size", Role.SPREAD, "IWM", "SPY"),
         Member("low_vol", Role.SPREAD, "USMV", "SPY"),
-        Member("rate", Role.RATE, "TLT", note="priced as a par bond of 25.5 years"),
+        Member("rate", Role.RATE, "TLT", note="priced as a par bond of 25.5 years", maturity=25.5),
     ),
 )
 DEMO = FactorSet(
@@ -139,7 +166,9 @@ DEMO = FactorSet(
         ),
         *(_demo_member(key, series, None) for key, series in _DEMO_STYLES.items()),
         *(_demo_member(key, series, "SP500") for key, series in _DEMO_STYLES.items()),
-        Member("rate", Role.RATE, "UST20_TR", valid_to=date(2017, 3, 29), note="20-year par bond"),
+        Member(
+            "rate", Role.RATE, "UST20_TR", valid_to=date(2017, 3, 29), note="20-year par bond", maturity=20.0
+        ),
     ),
 )
 FACTOR_SETS: Mapping[str, FactorSet] = {US_ETF.name: US_ETF, DEMO.name: DEMO}
@@ -173,9 +202,12 @@ def _valid(member: Member, sessions: DateArray) -> BoolArray:
 class Betas:
     """What one model says of S symbols on D sessions.
 
-    keys: K published names. value, stderr: (D, S, K), NaN where missing; r2, n: (D, S).
+    keys: K published names, one for each of the set's members in the model. value, stderr: (D, S, K), NaN
+    where missing; stderr is NaN throughout where the estimator is biased (not_applicable).
+    r2, dof, n: (D, S), as in `regression.Fit`.
     reason: (D, S, K) codes of Reason, NONE where there is a value. warnings: (D, S, K) bits of Warning_.
     in_model: (D, K) whether the factor takes part in that session's regression.
+    Raises ValueError when an array has another number of factors than there are keys.
     """
 
     model: Model
@@ -183,86 +215,100 @@ class Betas:
     value: FloatArray
     stderr: FloatArray
     r2: FloatArray
+    dof: FloatArray
     n: IntArray
     reason: CodeArray
     warnings: BitArray
     in_model: BoolArray
 
+    def __post_init__(self) -> None:
+        planes = (self.value, self.stderr, self.reason, self.warnings, self.in_model)
+        if any(each.shape[-1] != len(self.keys) for each in planes):
+            raise ValueError(f"{self.model.key}: {[each.shape for each in planes]} for {self.keys}")
+
 
 def fit(model: Model, factors: FactorSet, panel: Panel, returns: FloatArray, start: int = 0) -> Betas:
-    """Betas of every symbol at each session from `start` on, by rolling OLS.
+    """Betas of one model, as `fit_all`."""
+    return fit_all((model,), factors, panel, returns, start)[0]
+
+
+def fit_all(
+    models: Sequence[Model],
+    factors: FactorSet,
+    panel: Panel,
+    returns: FloatArray,
+    start: int = 0,
+    spread: Spread = map,
+) -> list[Betas]:
+    """Betas of every symbol at each session from `start` on, by each model.
 
     panel: prices of the set's series, whatever else it holds. returns: (T, S) of the symbols, on the panel's
-    sessions. A factor takes part in the regression of a session if it is valid then and has `model.minimum`
-    returns in the window; without the market there is none. A factor that takes part but lacks the session's
-    own return leaves that session without betas (no_factor_data).
+    sessions. spread: a `map` that may work on several pieces at a time; the bits are the same.
+    A factor takes part in the regression of a session if it is valid then and has `model.minimum` returns in
+    the window; without one that the model requires there is none. A factor that takes part but lacks the
+    session's own return leaves that session without betas (no_factor_data).
     """
+    parts = [_compose(model, factors, panel, start) for model in models]
+    regressions = [
+        each
+        for model, regressors, part in parts
+        for each in part.regressions(regressors, model.window, model.minimum, start, model.penalty)
+    ]
+    ordinal = int(panel.ordinals[0]) if len(panel.ordinals) else 0
+    solved = iter(solve(returns, regressions, ordinal, spread))
+    betas = []
+    thin: dict[tuple[int, int], BoolArray] = {}
+    for model, regressors, part in parts:
+        fitted = part.join([next(solved) for _ in part.groups], returns.shape[1])
+        key = model.window, model.minimum
+        if key not in thin:
+            thin[key] = labels.thinly_traded(returns, *key, start)
+        betas.append(_label(model, factors, fitted, part.in_model, regressors[start:], thin[key]))
+    return betas
+
+
+def absent(models: Sequence[Model], factors: FactorSet, panel: Panel, at: int) -> list[str]:
+    """The published keys whose factor takes no part on the session in row `at`, for want of data.
+
+    A beta that is missing because its model requires another factor is not among them.
+    """
+    keys = []
+    for model in models:
+        optional = replace(model, requires=())
+        _, regressors, part = _compose(optional, factors, panel, at)
+        there = part.in_model[0] & np.isfinite(regressors[at])
+        keys += [key for key, own in zip(model.published(factors), there, strict=True) if not own]
+    return keys
+
+
+def _compose(
+    model: Model, factors: FactorSet, panel: Panel, start: int
+) -> tuple[Model, FloatArray, Composition]:
     members = model.members(factors)
     regressors = factor_returns(members, panel)
-    valid = np.stack([_valid(member, panel.sessions) for member in members], axis=1)
-    history = rolling_sum(np.isfinite(regressors).astype(np.float64), model.window, start)
-    in_model = valid[start:] & (history >= model.minimum)
-    in_model &= in_model[:, [member.role is Role.MARKET for member in members]]
-    fitted = _fit_by_composition(model, members, regressors, returns, in_model, start)
-    absent = (np.isnan(regressors[start:]) & in_model).sum(axis=1, keepdims=True)
-    reason = _reasons(fitted, in_model & (absent == 0), model.minimum)
-    warnings = _warnings(fitted, model, members, returns, start)
-    keys = model.published(factors)
+    valid = np.empty(regressors.shape, dtype=np.bool_)
+    for k, member in enumerate(members):
+        valid[:, k] = _valid(member, panel.sessions) & factors.has(model.requires)
+    required = np.array([member.role in model.requires for member in members], dtype=np.bool_)
+    return model, regressors, compose(regressors, valid, required, model.window, model.minimum, start)
+
+
+def _label(
+    model: Model, factors: FactorSet, fitted: Fit, in_model: BoolArray, own: FloatArray, thin: BoolArray
+) -> Betas:
+    """own: (D, K) the factors' returns on the sessions themselves."""
+    missing = Reason.NO_FACTOR_DATA if factors.has(model.requires) else Reason.FACTOR_NOT_IN_SET
+    absent = (np.isnan(own) & in_model).any(axis=1, keepdims=True)
+    bits = np.array([sum(warning.bit for warning in member.warnings) for member in model.members(factors)])
     return Betas(
         model=model,
-        keys=keys,
+        keys=model.published(factors),
         value=fitted.value,
         stderr=fitted.stderr,
         r2=fitted.r2,
+        dof=fitted.dof,
         n=fitted.n,
-        reason=reason,
-        warnings=warnings,
+        reason=labels.reasons(fitted, in_model & ~absent, model.minimum, missing),
+        warnings=labels.warnings(fitted, bits, thin, model.window),
         in_model=in_model,
     )
-
-
-def _fit_by_composition(
-    model: Model,
-    members: tuple[Member, ...],
-    regressors: FloatArray,
-    returns: FloatArray,
-    in_model: BoolArray,
-    start: int,
-) -> Fit:
-    """One regression per distinct group of factors, each over the sessions on which that group applies."""
-    shape = (len(returns) - start, returns.shape[1])
-    value, stderr = np.full((2, *shape, len(members)), np.nan)
-    r2, n = np.full(shape, np.nan), np.zeros(shape, dtype=np.int64)
-    for group in np.unique(in_model, axis=0):
-        if not group.any():
-            continue
-        rows = np.flatnonzero((in_model == group).all(axis=1))
-        first, end = start + rows[0], start + rows[-1] + 1
-        part = rolling_ols(returns[:end], regressors[:end, group], model.window, model.minimum, first)
-        taken = rows - rows[0]
-        value[np.ix_(rows, np.arange(shape[1]), np.flatnonzero(group))] = part.value[taken]
-        stderr[np.ix_(rows, np.arange(shape[1]), np.flatnonzero(group))] = part.stderr[taken]
-        r2[rows], n[rows] = part.r2[taken], part.n[taken]
-    return Fit(value, stderr, r2, n)
-
-
-def _reasons(fitted: Fit, usable: BoolArray, minimum: int) -> CodeArray:
-    n = fitted.n[:, :, None]
-    reason = np.where(n < minimum, Reason.INSUFFICIENT_HISTORY.code, Reason.SINGULAR.code)
-    reason = np.where(n == 0, Reason.NO_PRICE.code, reason)
-    reason = np.where(usable[:, None, :], reason, Reason.NO_FACTOR_DATA.code)
-    return np.where(np.isfinite(fitted.value), NONE, reason).astype(np.int8)
-
-
-def _warnings(
-    fitted: Fit, model: Model, members: Sequence[Member], returns: FloatArray, start: int
-) -> BitArray:
-    observed = rolling_sum(np.isfinite(returns).astype(np.float64), model.window, start)
-    idle = rolling_sum((returns == 0).astype(np.float64), model.window, start)
-    bits = np.where(idle > THIN_SHARE * observed, Warning_.THIN_TRADING.bit, 0)
-    bits |= np.where(fitted.n < model.window, Warning_.PARTIAL_HISTORY.bit, 0)
-    each = np.array([sum(warning.bit for warning in member.warnings) for member in members])
-    all_bits = (
-        bits[:, :, None] | each | np.where(np.abs(fitted.value) > EXTREME_BETA, Warning_.EXTREME.bit, 0)
-    )
-    return np.where(np.isfinite(fitted.value), all_bits, 0).astype(np.int16)

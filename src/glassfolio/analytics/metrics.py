@@ -1,4 +1,4 @@
-"""Figures of one symbol for every session: returns over calendar periods, and volatility.
+"""The metrics of a symbol, and their registry: what each is, over how many sessions, and how it is checked.
 
 Knows nothing of portfolios, factors or storage.
 """
@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
+from glassfolio.analytics.har import RETURNS
+from glassfolio.analytics.periods import PERIODS
+from glassfolio.analytics.volatility import FORECAST_MINIMUM, least
+from glassfolio.model.results import Warning_
 
-from glassfolio.analytics.returns import carry, growth, simple_returns
-from glassfolio.analytics.rolling import rolling_sum, sum_of_squares, tiles, trailing_product
-from glassfolio.model.market import BoolArray, DateArray, FloatArray, IntArray, Panel
-from glassfolio.model.results import NONE, CodeArray, Reason
-
-SESSIONS_PER_YEAR = 252
-OLDEST_BASE = 5
+Unit = Literal["fraction", "fraction per year", "ratio", "USD per share", "category"]
+# Details that are sessions, stored as ordinals and shown as dates.
+SESSION_DETAILS = ("peak", "trough")
+TRENDS: Mapping[float, str] = {-1.0: "falling", 0.0: "stable", 1.0: "rising"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,153 +23,187 @@ class Metric:
     """What a figure is, for the program and for the page that explains it.
 
     window, minimum: sessions, None for a calendar period. unit: fractions throughout, never per cent.
+    checked: the independent computation that the tests compare it with. details: further numbers that are
+    published with it. words: what the numbers of a category mean.
     """
 
     key: str
     title: str
     window: int | None
     minimum: int | None
-    unit: Literal["fraction", "fraction per year"]
+    unit: Unit
     formula: str
     source: str
+    checked: str
+    details: tuple[str, ...] = ()
+    words: Mapping[float, str] | None = None
 
 
-def _period(key: str, title: str, base: str) -> Metric:
-    return Metric(
-        key, title, None, None, "fraction", f"TR(t) / TR({base}) - 1", "simple total return, not annualised"
-    )
+def _period(name: str, title: str, checked: str) -> Metric:
+    formula = f"TR(t) / TR({PERIODS[name]}) - 1"
+    source = "simple total return, not annualised"
+    return Metric(f"return_{name}", title, None, None, "fraction", formula, source, checked)
 
 
-def _volatility(window: int, minimum: int) -> Metric:
+def _volatility(window: int) -> Metric:
     return Metric(
         f"vol_{window}",
         f"Volatility, {window} sessions",
         window,
-        minimum,
+        least(window),
         "fraction per year",
         "std(r, ddof=1) * sqrt(252)",
-        "empyrical.annual_volatility",
+        "realised volatility",
+        "pandas rolling std; empyrical.annual_volatility",
     )
 
+
+def _yearly(
+    key: str, title: str, unit: Unit, formula: str, source: str, checked: str, *details: str
+) -> Metric:
+    return Metric(key, title, 252, least(252), unit, formula, source, checked, details)
+
+
+_ASOF = "pandas asof with DateOffset; base of every session 2014 to 2026"
+_GROUPED = "pandas groupby of periods; base of every session 2014 to 2026"
 
 METRICS: Mapping[str, Metric] = {
     metric.key: metric
     for metric in (
-        _period("return_1d", "Return, 1 day", "the session before"),
-        _period("return_mtd", "Return, month to date", "last session of the previous month"),
-        _period("return_1m", "Return, 1 month", "same day one month back"),
-        _period("return_3m", "Return, 3 months", "same day three months back"),
-        _period("return_ytd", "Return, year to date", "last session of the previous year"),
-        _period("return_1y", "Return, 1 year", "same day one year back"),
-        _volatility(21, 14),
-        _volatility(63, 42),
-        _volatility(252, 168),
+        _period("1d", "Return, 1 day", "pandas pct_change; base of every session 1990 to 2030"),
+        _period("mtd", "Return, month to date", _GROUPED),
+        _period("1m", "Return, 1 month", _ASOF),
+        _period("3m", "Return, 3 months", _ASOF),
+        _period("ytd", "Return, year to date", _GROUPED),
+        _period("1y", "Return, 1 year", _ASOF),
+        _volatility(21),
+        _volatility(63),
+        _volatility(252),
+        Metric(
+            "vol_forecast",
+            "Volatility forecast",
+            252,
+            FORECAST_MINIMUM,
+            "fraction per year",
+            "sqrt(252 * sum(w r^2) / sum(w)), w = 0.5^(age / 21)",
+            "exponentially weighted, half-life 21 sessions, mean 0",
+            "pandas ewm(halflife=21); bias below 2 % on simulated returns",
+        ),
+        Metric(
+            "vol_forecast_har",
+            "Volatility forecast, HAR",
+            RETURNS,
+            RETURNS,
+            "fraction per year",
+            "sqrt(252 * max(b0 + b1 x + b2 x5 + b3 x22, 0.02 mean(x))), x = r^2, b >= 0",
+            "Corsi (2009) on variances, 21 sessions ahead, weighted by 1 / max(x22, 0.05 mean(x))",
+            "scipy.optimize.nnls; unweighted statsmodels OLS and arch HARX; bias below 2 %",
+        ),
+        _yearly(
+            "vol_percentile",
+            "Percentile of the volatility",
+            "fraction",
+            "share of the last 252 values of vol_21 that are <= today's",
+            "empirical distribution, weak",
+            "scipy.stats.percentileofscore(kind='weak')",
+        ),
+        Metric(
+            "vol_trend",
+            "Trend of the volatility",
+            63,
+            least(63),
+            "category",
+            "q = vol_21 / vol_63: rising (1) if q > 1.30, falling (-1) if q < 0.68, else stable (0)",
+            "band for at most 10 % false alarms on constant volatility",
+            "plain formula; false alarms on simulated normal and t(5) returns",
+            ("ratio",),
+            TRENDS,
+        ),
+        _yearly(
+            "max_drawdown",
+            "Maximum drawdown",
+            "fraction",
+            "min over s <= t of TR(s) / max(TR up to s) - 1, from the base close on",
+            "total return, splits and dividends put back in",
+            "empyrical.max_drawdown; a plain loop for the dates",
+            "peak",
+            "trough",
+        ),
+        _yearly(
+            "drawdown",
+            "Drawdown",
+            "fraction",
+            "TR(t) / max(TR) - 1, from the base close on",
+            "total return, splits and dividends put back in",
+            "pandas rolling max",
+            "peak",
+        ),
+        _yearly(
+            "downside_vol",
+            "Downside volatility",
+            "fraction per year",
+            "sqrt(mean(min(r - rf, 0)^2) * 252)",
+            "all n in the mean, also days of gains",
+            "empyrical.downside_risk",
+        ),
+        _yearly(
+            "sortino",
+            "Sortino ratio",
+            "ratio",
+            "252 * mean(r - rf) / downside_vol",
+            "Sortino and Price (1994)",
+            "empyrical.sortino_ratio; quantstats.sortino",
+        ),
+        _yearly(
+            "sharpe",
+            "Sharpe ratio",
+            "ratio",
+            "sqrt(252) * mean(r - rf) / std(r - rf, ddof=1), stderr = sqrt(252 (1 + h^2 / 2) / n)",
+            "h is the daily ratio; standard error for independent returns, Lo (2002)",
+            "empyrical.sharpe_ratio; quantstats.sharpe",
+            "stderr",
+        ),
+        _yearly(
+            "high_52w",
+            "Highest close, 252 sessions",
+            "USD per share",
+            "max(close), on the share basis of t",
+            "closes adjusted for splits, not for dividends",
+            "pandas rolling max",
+        ),
+        _yearly(
+            "low_52w",
+            "Lowest close, 252 sessions",
+            "USD per share",
+            "min(close), on the share basis of t",
+            "closes adjusted for splits, not for dividends",
+            "pandas rolling min",
+        ),
+        Metric(
+            "data_quality",
+            "Data quality",
+            252,
+            1,
+            "fraction",
+            "completeness * freshness",
+            "closes held / sessions since the first; 1 - sessions since the last close / 5, at least 0",
+            "plain loop",
+            ("completeness", "freshness"),
+        ),
     )
 }
 
-_MONTHS_BACK = {"return_1m": 1, "return_3m": 3, "return_1y": 12}
-
-
-@dataclass(frozen=True)
-class MetricTable:
-    """All metrics of S symbols on D sessions.
-
-    keys: M names, as in METRICS. value: (D, S, M), NaN where missing. n: (D, S, M) daily returns used.
-    reason: (D, S, M) codes of Reason, NONE where there is a value.
-    """
-
-    keys: tuple[str, ...]
-    value: FloatArray
-    n: IntArray
-    reason: CodeArray
-
-
-def base_sessions(sessions: DateArray) -> Mapping[str, IntArray]:
-    """For each period return, the row of the last session on or before its reference date; -1 before the
-    first row.
-
-    sessions: (T,) datetime64[D], rising. The same day of an earlier month is clamped to that month's last
-    day.
-    """
-    month = sessions.astype("datetime64[M]")
-    day = (sessions - month.astype("datetime64[D]")).astype(np.int64)
-    references = {
-        "return_1d": sessions - np.timedelta64(1, "D"),
-        "return_mtd": month.astype("datetime64[D]") - np.timedelta64(1, "D"),
-        "return_ytd": sessions.astype("datetime64[Y]").astype("datetime64[D]") - np.timedelta64(1, "D"),
-    }
-    for key, back in _MONTHS_BACK.items():
-        earlier = month - np.timedelta64(back, "M")
-        last = (earlier + np.timedelta64(1, "M")).astype("datetime64[D]") - np.timedelta64(1, "D")
-        references[key] = np.minimum(earlier.astype("datetime64[D]") + day, last)
-    return {key: np.searchsorted(sessions, day, side="right") - 1 for key, day in references.items()}
-
-
-def symbol_metrics(panel: Panel, start: int = 0) -> MetricTable:
-    """Every metric of every symbol of the panel, for each session from `start` on.
-
-    A period return needs the session's own close (no_price), a close on or before the reference date
-    (insufficient_history), and that close at most 5 sessions older than it (stale_base). A volatility needs
-    two thirds of its window's returns (insufficient_history). Checked against pandas to 1e-9.
-    """
-    shape = (len(panel.sessions) - start, len(panel.symbols), len(METRICS))
-    value, n = np.empty(shape), np.empty(shape, dtype=np.int64)
-    reason = np.empty(shape, dtype=np.int8)
-    bases = base_sessions(panel.sessions)
-    for tile in tiles(np.arange(shape[1])):
-        prices = _Prices.of(panel, tile)
-        for m, metric in enumerate(METRICS.values()):
-            figure = (
-                _period_return(prices, bases[metric.key])
-                if metric.window is None
-                else _rolling_volatility(prices, metric)
-            )
-            value[:, tile, m], n[:, tile, m], reason[:, tile, m] = (part[start:] for part in figure)
-    return MetricTable(tuple(METRICS), value, n, reason)
-
-
-@dataclass(frozen=True)
-class _Prices:
-    known: BoolArray
-    stale: IntArray
-    growth: FloatArray
-    returns: FloatArray
-    observed: FloatArray
-
-    @classmethod
-    def of(cls, panel: Panel, columns: IntArray) -> "_Prices":
-        close, split, dividend = (a[:, columns] for a in (panel.close, panel.split, panel.dividend))
-        returns = simple_returns(close, split, dividend)
-        observed = np.isfinite(returns).astype(np.float64)
-        stale = carry(close, split).stale
-        return cls(np.isfinite(close), stale, growth(close, split, dividend), returns, observed)
-
-
-_Figure = tuple[FloatArray, IntArray, CodeArray]
-
-
-def _period_return(prices: _Prices, base: IntArray) -> _Figure:
-    rows = np.arange(len(base))
-    inside = np.maximum(base, 0)
-    count = np.cumsum(prices.observed, axis=0).astype(np.int64)
-    n = count - count[inside]
-    stale = np.where(base[:, None] >= 0, prices.stale[inside], -1)
-    reason = np.full(stale.shape, NONE, dtype=np.int8)
-    reason[stale > OLDEST_BASE] = Reason.STALE_BASE.code
-    reason[stale < 0] = Reason.INSUFFICIENT_HISTORY.code
-    reason[~prices.known] = Reason.NO_PRICE.code
-    change = trailing_product(prices.growth, rows - inside) - 1
-    return np.where(reason == NONE, change, np.nan), np.where(base[:, None] >= 0, n, 0), reason
-
-
-def _rolling_volatility(prices: _Prices, metric: Metric) -> _Figure:
-    window, minimum = metric.window or 0, metric.minimum or 0
-    r = np.where(prices.observed > 0, prices.returns, 0.0)
-    n = rolling_sum(prices.observed, window)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        squares = sum_of_squares(rolling_sum(r * r, window), rolling_sum(r, window), n)
-        volatility = np.sqrt(squares / (n - 1) * SESSIONS_PER_YEAR)
-    enough = n >= minimum
-    reason = np.where(enough, NONE, Reason.INSUFFICIENT_HISTORY.code).astype(np.int8)
-    reason[prices.stale < 0] = Reason.NO_PRICE.code
-    return np.where(enough, volatility, np.nan), n.astype(np.int64), reason
+# Metrics that rest on daily returns; days without any movement make them doubtful.
+ON_RETURNS = frozenset(METRICS) & {
+    "vol_21",
+    "vol_63",
+    "vol_252",
+    "vol_forecast",
+    "vol_percentile",
+    "vol_trend",
+    "downside_vol",
+    "sortino",
+    "sharpe",
+}
+# What a source may say of its closes that matters only where the close itself is published.
+ON_CLOSES = {"high_52w": Warning_.ADJUSTED_CLOSE_AS_PRICE, "low_52w": Warning_.ADJUSTED_CLOSE_AS_PRICE}

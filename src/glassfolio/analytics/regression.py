@@ -1,142 +1,274 @@
-"""Ordinary least squares of many series on a few shared regressors, at every session at once.
+"""Linear regression of many series on a few shared regressors, at every session at once.
 
-Windows are sums of products (see `rolling`), the normal equations are solved element by element, so a fit
-has the same bits whichever other columns or earlier sessions are computed beside it. Knows nothing of
-factors or symbols.
+Ordinary least squares, or ridge where there is a penalty. A window in which a series has every session goes
+through operators shared by all series (see `operators`); any other is solved with a design of its own,
+element by element (see `design`). Which way is taken depends on the window alone, so a fit has the same bits
+whichever other series or earlier sessions are computed beside it. Knows nothing of factors or symbols.
 """
 
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 import numpy as np
 
-from glassfolio.analytics.rolling import centred, rolling_sum, sum_of_squares, tiles
+from glassfolio.analytics.design import Design, build
+from glassfolio.analytics.operators import DATES, SERIES, Operators, Piece, make
+from glassfolio.analytics.rolling import rolling_sum, sum_of_squares
 from glassfolio.model.market import BoolArray, FloatArray, IntArray
 
-_COLLINEAR = 1e-10
 _EXACT_FIT = 1e-6
+
+T = TypeVar("T")
+
+
+class Spread(Protocol):
+    """Like `map`; may work on several pieces at a time."""
+
+    def __call__(self, work: Callable[[T], None], pieces: Iterable[T], /) -> Iterable[None]:
+        """Results in the order of the pieces."""
+
+
+@dataclass(frozen=True)
+class Regression:
+    """Which regression, over which sessions.
+
+    regressors: (T, K), NaN where missing; a session that lacks one is left out for all series.
+    window, minimum: sessions up to and including each; the least number of pairs among them.
+    start, end: the sessions to be fitted, as rows; end is exclusive.
+    penalty: 0 for ordinary least squares; else that of ridge, per pair and on standardised regressors.
+    """
+
+    regressors: FloatArray
+    window: int
+    minimum: int
+    start: int
+    end: int
+    penalty: float = 0.0
 
 
 @dataclass(frozen=True)
 class Fit:
     """Slopes for D sessions, S series, K regressors.
 
-    value, stderr: (D, S, K); NaN where there is no fit. stderr is 0 where 1 - R² is at most 1e-6.
+    value, stderr: (D, S, K); NaN where there is no fit. stderr is 0 where 1 - R² is at most 1e-6, and NaN
+    where there is a penalty: the estimator is biased.
     r2: (D, S) in [0, 1]; NaN where there is no fit or the series does not vary.
+    dof: (D, S) effective degrees of freedom of the slopes, K without a penalty; NaN if and only if there is
+    no fit.
     n: (D, S) pairs in the window, kept where there is no fit.
     """
 
     value: FloatArray
     stderr: FloatArray
     r2: FloatArray
+    dof: FloatArray
     n: IntArray
 
 
-def rolling_ols(
-    returns: FloatArray, regressors: FloatArray, window: int, minimum: int, start: int = 0
-) -> Fit:
-    """OLS with intercept over the `window` sessions that end at each session from `start` on.
+def solve(
+    returns: FloatArray, regressions: Sequence[Regression], ordinal: int = 0, spread: Spread = map
+) -> list[Fit]:
+    """Regressions of each series with a free intercept, one fit for each.
 
-    returns: (T, S), regressors: (T, K); NaN where missing. A session that lacks a regressor is left out for
-    all series.
+    returns: (T, S), NaN where missing. ordinal: of the first row's session. spread: a `map` that may work on
+    several pieces at a time; the bits are the same.
     There is no fit where the session itself lacks a regressor, where fewer than `minimum` pairs lie in the
     window, or where the regressors are collinear (one keeps less than 1e-10 of its variance beside the
-    others). b = (X'X)^-1 X'y, X centred; R² = 1 - RSS / Syy; stderr = sqrt(RSS / (n - K - 1) [(X'X)^-1]_kk).
-    Checked against statsmodels RollingOLS to 1e-9.
+    others).
+    Without a penalty: b = (X'X)^-1 X'y, X centred; R² = 1 - RSS / Syy; stderr = sqrt(RSS / (n - K - 1)
+    [(X'X)^-1]_kk). Checked against statsmodels OLS to 1e-9.
+    With one: Z standardised (ddof 0), |y - a - Zb|² + n penalty |b|² is least, slopes are b / sd. Checked
+    against sklearn StandardScaler and Ridge(alpha = n penalty) to 1e-9.
     """
-    sessions, factors, columns = len(returns) - start, regressors.shape[1], returns.shape[1]
-    present = np.isfinite(regressors.sum(axis=1))
-    x = np.where(present[:, None], regressors, 0.0)
-    pairs = np.isfinite(returns) & present[:, None]
-    y = np.where(pairs, returns, 0.0)
-    whole = (pairs == present[:, None])[max(start - window + 1, 0) :].all(axis=0)
-    value, stderr = np.empty((2, factors, sessions, columns))
-    r2, n = np.empty((sessions, columns)), np.empty((sessions, columns), dtype=np.int64)
-    for shared in (True, False):
-        for tile in tiles(np.flatnonzero(whole == shared)):
-            weight = (present[:, None] if shared else pairs[:, tile]).astype(np.float64)
-            solution = _solve(_Moments.of(x, y[:, tile], weight, window, start))
-            fits = present[start:, None] & solution.regular & (solution.n >= max(minimum, factors + 2))
-            r2[:, tile] = np.where(fits, solution.r2, np.nan)
-            n[:, tile] = solution.n
-            for k in range(factors):
-                value[k][:, tile] = np.where(fits, solution.slopes[k], np.nan)
-                stderr[k][:, tile] = np.where(fits, solution.stderr[k], np.nan)
-    return Fit(np.moveaxis(value, 0, -1), np.moveaxis(stderr, 0, -1), r2, n)
+    holes = ~np.isfinite(returns)
+    works = [_Work.of(returns, holes, each, ordinal) for each in regressions]
+
+    def solve_shared(first: int) -> None:
+        pieces: dict[tuple[int, int, bytes], Piece] = {}
+        for work in works:
+            if work.grid not in pieces:
+                pieces[work.grid] = work.piece(first)
+            work.solve_shared(first, pieces[work.grid])
+
+    list(spread(solve_shared, range(0, returns.shape[1], SERIES)))
+    for work in works:
+        own = work.alike()
+        list(spread(work.solve_own, [own[first : first + SERIES] for first in range(0, len(own), SERIES)]))
+    return [work.room.fit(work.wanted, returns.shape[1]) for work in works]
 
 
 @dataclass(frozen=True)
-class _Moments:
-    """Centred sums over each window. Those without y are (D, 1) where all series share their sessions, else
-    (D, S).
+class _Room:
+    """Where a fit is put together, on whole blocks of sessions and of 64 series.
+
+    value, stderr: (T, K, S); r2, dof, n: (T, S), dof and n as of series that lack nothing.
     """
 
-    n: FloatArray
-    gram: list[list[FloatArray]]
-    cross: list[FloatArray]
-    squares: FloatArray
+    value: FloatArray
+    stderr: FloatArray
+    r2: FloatArray
+    dof: FloatArray
+    n: IntArray
 
     @classmethod
-    def of(cls, x: FloatArray, y: FloatArray, weight: FloatArray, window: int, start: int) -> "_Moments":
-        n = rolling_sum(weight, window, start)
-        xs = [x[:, k : k + 1] for k in range(x.shape[1])]
-        y_sum = rolling_sum(y, window, start)
-        x_sums = [rolling_sum(weight * a, window, start) for a in xs]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            gram = [[n] * len(xs) for _ in xs]
-            for i, a in enumerate(xs):
-                for j, b in enumerate(xs[: i + 1]):
-                    product = rolling_sum(weight * (a * b), window, start)
-                    gram[i][j] = gram[j][i] = (
-                        sum_of_squares(product, x_sums[i], n)
-                        if i == j
-                        else centred(product, x_sums[i], x_sums[j], n)
-                    )
-            cross = [
-                centred(rolling_sum(a * y, window, start), s, y_sum, n)
-                for a, s in zip(xs, x_sums, strict=True)
-            ]
-            squares = sum_of_squares(rolling_sum(y * y, window, start), y_sum, n)
-        return cls(n, gram, cross, squares)
+    def of(cls, shared: Design, series: int, *, biased: bool, complete: bool) -> "_Room":
+        sessions, regressors, wide = len(shared.n), len(shared.means), -(-series // SERIES) * SERIES
+        planes = (sessions, regressors, wide)
+        # What is the same for all series, or never there, needs no room.
+        dof = np.broadcast_to(shared.dof, (sessions, wide))
+        n = np.broadcast_to(shared.n.astype(np.int64), (sessions, wide))
+        return cls(
+            np.empty(planes),
+            np.broadcast_to(np.nan, planes) if biased else np.empty(planes),
+            np.empty((sessions, wide)),
+            dof if complete else dof.copy(),
+            n if complete else n.copy(),
+        )
+
+    def fit(self, wanted: slice, series: int) -> Fit:
+        """The part that was asked for."""
+        own = slice(series)
+        value, stderr = (each[wanted, :, own].transpose(0, 2, 1) for each in (self.value, self.stderr))
+        return Fit(value, stderr, self.r2[wanted, own], self.dof[wanted, own], self.n[wanted, own])
 
 
 @dataclass(frozen=True)
-class _Solution:
-    n: FloatArray
-    slopes: list[FloatArray]
-    stderr: list[FloatArray]
-    r2: FloatArray
-    regular: BoolArray
+class _Work:
+    """One regression, on a grid that begins a window before a block of 16 sessions and ends with one.
+
+    returns: (t, S) and inside, the rows of the grid they lie on. x: (T, K), 0 where missing; present: (T, 1).
+    grid: names what a piece of the returns depends on. wanted: the windows that were asked for.
+    lacking: the series that lack a session in some window.
+    """
+
+    regression: Regression
+    returns: FloatArray
+    inside: slice
+    x: FloatArray
+    present: BoolArray
+    grid: tuple[int, int, bytes]
+    wanted: slice
+    shared: Design
+    operators: Operators
+    lacking: IntArray
+    room: _Room
+
+    @classmethod
+    def of(cls, returns: FloatArray, holes: BoolArray, regression: Regression, ordinal: int) -> "_Work":
+        start, end, window = regression.start, regression.end, regression.window
+        lead = (ordinal + start) % DATES
+        sessions = -(-(lead + end - start) // DATES) * DATES
+        first = start - lead - window + 1
+        rows = slice(max(first, 0), end)
+        inside = slice(rows.start - first, rows.stop - first)
+        x = np.full((window - 1 + sessions, regression.regressors.shape[1]), np.nan)
+        x[inside] = regression.regressors[rows]
+        present = np.isfinite(x.sum(axis=1, keepdims=True))
+        x = np.where(present, x, 0.0)
+        wanted = slice(lead, lead + end - start)
+        shared = _design(regression, x, present, present)
+        operators = make(x, present, shared, window, regression.penalty)
+        grid = (first, window, present.tobytes())
+        lacking = np.flatnonzero((holes[rows] & present[inside]).any(axis=0))
+        room = _Room.of(shared, returns.shape[1], biased=regression.penalty > 0, complete=not lacking.size)
+        return cls(
+            regression, returns[rows], inside, x, present, grid, wanted, shared, operators, lacking, room
+        )
+
+    def piece(self, first: int) -> Piece:
+        """The returns of the 64 series from `first` on, 0 where there is none."""
+        own = self.returns[:, first : first + SERIES]
+        y = np.zeros((len(self.x), SERIES))
+        y[self.inside, : own.shape[1]] = own
+        missing = ~np.isfinite(y) | ~self.present
+        if missing.any():
+            y[missing] = 0.0
+        return Piece.of(y, self.operators.ones, self.shared.n)
+
+    def solve_shared(self, first: int, piece: Piece) -> None:
+        """All windows of the 64 series from `first` on, as if each had every session."""
+        room, columns = self.room, slice(first, first + SERIES)
+        explained = self.operators.apply(piece, room.value[:, :, columns])
+        noise, r2 = _quality(piece.squares, explained, self.shared.n, self.x.shape[1])
+        room.r2[:, columns] = r2
+        if not self.regression.penalty:
+            root = np.stack([np.sqrt(row[-1]) for row in self.shared.slopes], axis=1)
+            np.multiply(noise[:, None, :], root, out=room.stderr[:, :, columns])
+
+    def pairs(self, columns: IntArray) -> BoolArray:
+        """(T, S) where a series and all regressors have a return."""
+        pairs = np.zeros((len(self.x), len(columns)), dtype=np.bool_)
+        pairs[self.inside] = np.isfinite(self.returns[:, columns]) & self.present[self.inside]
+        return pairs
+
+    def alike(self) -> IntArray:
+        """The lacking series, those with the same sessions side by side."""
+        order: IntArray = np.lexsort(np.packbits(self.pairs(self.lacking), axis=0))
+        return self.lacking[order]
+
+    def solve_own(self, columns: IntArray) -> None:
+        """Those windows of up to 64 series that lack a session."""
+        pairs = self.pairs(columns)
+        patterns, own = np.unique(pairs, axis=1, return_inverse=True)
+        design = _design(self.regression, self.x, patterns, self.present).taken(own)
+        y = np.zeros(pairs.shape, order="F")
+        np.copyto(y[self.inside], self.returns[:, columns], where=pairs[self.inside])
+        slopes, squares, explained = _solve(design, self.x, y, self.regression)
+        noise, r2 = _quality(squares, explained, design.n, len(slopes))
+        room, lacks = self.room, design.n < self.shared.n
+
+        def put(target: FloatArray | IntArray, plane: FloatArray) -> None:
+            target[:, columns] = np.where(lacks, plane, target[:, columns])
+
+        put(room.r2, r2)
+        put(room.dof, design.dof)
+        put(room.n, design.n)
+        for k, slope in enumerate(slopes):
+            put(room.value[:, k], slope)
+            if not self.regression.penalty:
+                put(room.stderr[:, k], noise * np.sqrt(design.slopes[k][k]))
 
 
-def _solve(moments: _Moments) -> _Solution:
-    """Solve the normal equations by sweeping one regressor after the other (Goodnight 1979)."""
-    inverse = [list(row) for row in moments.gram]
-    slopes = list(moments.cross)
-    rss = moments.squares
-    regular = moments.n > 0
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        for k in range(len(slopes)):
-            pivot = inverse[k][k]
-            regular = regular & (pivot > _COLLINEAR * moments.gram[k][k])
-            rss = rss - slopes[k] * slopes[k] / pivot
-            _sweep(inverse, slopes, k)
-        r2 = np.where(moments.squares > 0, np.clip(1 - rss / moments.squares, 0.0, 1.0), np.nan)
-        noise = np.maximum(rss, 0.0) / (moments.n - len(slopes) - 1)
-        noise = np.where(1 - r2 > _EXACT_FIT, noise, 0.0)
-        stderr = [np.sqrt(noise * inverse[k][k]) for k in range(len(slopes))]
-    return _Solution(moments.n, slopes, stderr, r2, regular)
+def _design(regression: Regression, x: FloatArray, patterns: BoolArray, present: BoolArray) -> Design:
+    weight = np.asarray(patterns, dtype=np.float64, order="F")
+    usable = present[regression.window - 1 :]
+    return build(x, weight, usable, regression.window, regression.minimum, regression.penalty)
 
 
-def _sweep(matrix: list[list[FloatArray]], right: list[FloatArray], k: int) -> None:
-    pivot = matrix[k][k]
-    row = [entry / pivot for entry in matrix[k]]
-    solved = right[k] / pivot
-    for i in range(len(right)):
-        if i == k:
-            continue
-        factor = matrix[i][k]
-        right[i] = right[i] - factor * solved
-        matrix[i] = [entry - factor * own for entry, own in zip(matrix[i], row, strict=True)]
-        matrix[i][k] = -factor / pivot
-    row[k] = 1 / pivot
-    matrix[k], right[k] = row, solved
+def _solve(
+    design: Design, x: FloatArray, y: FloatArray, regression: Regression
+) -> tuple[list[FloatArray], FloatArray, FloatArray]:
+    """Slopes, squares and explained squares of series with a pattern each."""
+    window, penalty = regression.window, regression.penalty
+    start = window - 1
+    total = rolling_sum(y, window, start)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        squares = sum_of_squares(rolling_sum(y * y, window, start), total, design.n)
+    cross = [
+        rolling_sum(x[:, k : k + 1] * y, window, start) - mean * total for k, mean in enumerate(design.means)
+    ]
+    slopes, explained = [], np.zeros_like(squares)
+    for k in range(len(cross)):
+        slope = design.slopes[k][0] * cross[0]
+        for j in range(1, len(cross)):
+            slope += design.slopes[max(k, j)][min(k, j)] * cross[j]
+        explained += slope * (cross[k] + penalty * design.squares[k] * slope)
+        slopes.append(slope)
+    return slopes, squares, explained
+
+
+def _quality(
+    squares: FloatArray, explained: FloatArray, n: FloatArray, count: int
+) -> tuple[FloatArray, FloatArray]:
+    """Standard deviation of the residuals, 0 where nothing but rounding is left of them; R²."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rss = squares - explained
+        np.maximum(rss, 0.0, out=rss)
+        unexplained = rss / np.where(squares > 0, squares, np.nan)
+        rss /= n - count - 1
+        noise = np.sqrt(rss, out=rss)
+        # Also where that share is NaN, for a series that does not vary.
+        noise *= unexplained > _EXACT_FIT
+        r2 = np.maximum(1 - unexplained, 0.0)
+    return noise, r2

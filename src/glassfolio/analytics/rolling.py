@@ -18,19 +18,23 @@ _TILE = 64
 def rolling_sum(values: FloatArray, window: int, start: int = 0) -> FloatArray:
     """Sums of the `window` rows that end at each row from `start` on; shape (T - start, ...).
 
-    values: (T, ...), no NaN; rows before the first count as 0.
+    values: (T, ...), no NaN; rows before the first count as 0. The sums have the memory order of the values;
+    columns that lie together in memory (Fortran order) are the quickest.
     """
     out = len(values) - start
     block = _reach_back(values, start - window + 1)
-    total = np.zeros((out, *values.shape[1:]))
+    parts: list[FloatArray] = []
     offset, size = 0, 1
     while size <= window:
         if window & size:
-            total += block[offset : offset + out]
+            parts.append(block[offset : offset + out])
             offset += size
         if 2 * size <= window:
             block = block[:-size] + block[size:]
         size *= 2
+    total = parts[0] + (parts[1] if len(parts) > 1 else 0.0)
+    for part in parts[2:]:
+        total += part
     return total
 
 

@@ -14,16 +14,19 @@ from typing import TypeVar, cast
 import sqlalchemy as sa
 
 from glassfolio.analytics.factors import FactorSet
+from glassfolio.analytics.symbols import SESSIONS_BACK
 from glassfolio.clock import Clock
 from glassfolio.db.engine import Database
 from glassfolio.errors import NotFound
 from glassfolio.model.holdings import Flow, InvestmentClass, Lot, Portfolio
 from glassfolio.model.market import DateArray, Panel
 from glassfolio.providers.base import PriceProvider
+from glassfolio.providers.waits import Waits
 from glassfolio.sessions import Sessions
 from glassfolio.store import blocks, market, portfolios, rows
 
-LOOK_BACK = 252
+# A year of 21-session volatilities is what looks back furthest of all that is always computed.
+LOOK_BACK = SESSIONS_BACK
 TASKS_KEPT = 64
 
 T = TypeVar("T")
@@ -34,6 +37,8 @@ class Setup:
     """What is the same for all runs of a process.
 
     min_valued: share of the holdings' value that must have a price for a run to complete.
+    waits: tells which runs wait for the price source.
+    risk_free: annual yield that ratios are measured against, a fraction.
     """
 
     database: Database
@@ -42,6 +47,8 @@ class Setup:
     provider: PriceProvider
     factor_set: FactorSet
     min_valued: float
+    waits: Waits
+    risk_free: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +88,7 @@ class Task:
 
     @property
     def grid_first(self) -> int:
-        """The ordinal from which prices are needed: a year of returns before the first block."""
+        """The ordinal from which prices are needed: what the first block looks back on."""
         return max(self.block_first - LOOK_BACK, 0)
 
     @cached_property

@@ -28,7 +28,9 @@ def show(source: Source, *, as_json: bool) -> Document | None:
     """Draw a run's documents until it has ended; returns the last one."""
     console = Console()
     if as_json:
-        return _changes(source, lambda doc: print(json.dumps(doc, ensure_ascii=False), flush=True))
+        return _changes(
+            source, lambda doc: print(json.dumps(doc, ensure_ascii=False, allow_nan=False), flush=True)
+        )
     if not console.is_terminal:
         return _plain(source)
     last = None

@@ -102,6 +102,7 @@ def connect(url: str, now: Callable[[], float]) -> Database:
         pool_size=20,
         max_overflow=20,
         pool_pre_ping=True,
+        hide_parameters=True,
         isolation_level=POSTGRESQL.isolation,
         connect_args={
             "connect_timeout": 10,
@@ -117,7 +118,7 @@ def _sqlite_engine(url: str, now: Callable[[], float]) -> sa.Engine:
     path = sa.make_url(url).database
     if path:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-    engine = sa.create_engine(url, pool_size=20, max_overflow=20)
+    engine = sa.create_engine(url, pool_size=20, max_overflow=20, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: sqlite3.Connection, _record: object) -> None:

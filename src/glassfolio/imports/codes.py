@@ -260,8 +260,8 @@ POSITIONS: Mapping[str, Entry] = {
     ),
     "WARN_POS_002": Entry(
         "Expired option without exit",
-        "The option expired on {expiry} and has no exit; it is settled at its intrinsic value.",
-        "Fill in the exit if it was closed before, or at another price (0: expired worthless).",
+        "The option expired on {expiry} and has no exit; what it was settled at is not in the file.",
+        "Fill in the day and the price at which it was closed or settled (0: expired worthless).",
         Severity.WARNING,
     ),
 }

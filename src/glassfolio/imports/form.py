@@ -3,7 +3,6 @@
 Knows nothing of files, of other portfolios, or of which days have prices.
 """
 
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -13,6 +12,7 @@ from glassfolio.imports.cells import Fault, known, read_number, word
 from glassfolio.imports.codes import REASONS
 from glassfolio.imports.dates import date_order, read_date
 from glassfolio.imports.problems import problem
+from glassfolio.imports.text import readable
 from glassfolio.model.holdings import ACCOUNT_TYPES, Param, Problem
 
 MAX_NAME = 255
@@ -63,7 +63,7 @@ class _Form:
         self.problems: list[Problem] = []
 
     def line(self, field: str, limit: int, missing: str, too_long: str) -> str:
-        text = _printable(self._fields.get(field, "").strip()).replace("\n", " ").replace("\t", " ").strip()
+        text = " ".join(readable(self._fields.get(field, "")).split())
         if not text:
             self._tell(missing, field)
         elif len(text) > limit:
@@ -107,7 +107,7 @@ class _Form:
         return day
 
     def description(self) -> str:
-        text = _printable(self._fields.get("description", "")).strip()
+        text = readable(self._fields.get("description", "")).strip()
         if len(text) > MAX_DESCRIPTION:
             self._tell("ERR_PORT_014", "description", limit=MAX_DESCRIPTION)
         return text
@@ -122,11 +122,3 @@ class _Form:
         reason = fault.reason if fault.reason in REASONS else None
         params = {**fault.params, "limit": f"{MAX_EQUITY:,f}"} if code == "ERR_PORT_006" else fault.params
         self._tell(code, field, reason=reason, **params)
-
-
-def _printable(text: str) -> str:
-    """Text without what no database or page should have to bear: control characters and lone surrogates."""
-    kept = (
-        c for c in text.replace("\r\n", "\n") if c in "\n\t" or unicodedata.category(c) not in {"Cc", "Cs"}
-    )
-    return "".join(kept)

@@ -49,8 +49,3 @@ def read_right(word: str) -> Literal["C", "P"] | None:
 def fits_strike(strike: Decimal) -> bool:
     """Whether a listed option can have this strike: at most five digits and three decimals."""
     return strike <= MAX_STRIKE and strike * 1000 == int(strike * 1000)
-
-
-def same_root(underlying: str, root: str) -> bool:
-    """Whether an underlying's ticker is written as `root` in option symbols, which have no separators."""
-    return re.sub(r"[^A-Z0-9]", "", underlying) == root

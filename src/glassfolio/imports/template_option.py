@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Literal
 
 from glassfolio.imports.cells import Fault, read_symbol, word
-from glassfolio.imports.occ import fits_strike, is_adjusted, read_right, same_root
+from glassfolio.imports.occ import fits_strike, is_adjusted, read_right
 from glassfolio.imports.sheet import RowCells
 from glassfolio.imports.template_columns import Column
 from glassfolio.model.holdings import OptionContract
@@ -93,7 +93,7 @@ def _compare(
     right: Right | None,
 ) -> None:
     """Tell every filled column that names another contract than the symbol does."""
-    if underlying is not None and not same_root(underlying, contract.underlying):
+    if underlying is not None and replace(contract, underlying=underlying).root != contract.root:
         _contradiction(cells, contract.underlying, Column.UNDERLYING, underlying)
     if strike is not None and strike != contract.strike:
         _contradiction(cells, str(contract.strike), Column.STRIKE, str(strike))

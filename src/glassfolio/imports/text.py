@@ -3,14 +3,19 @@
 The bytes decide; a file's name is only a hint. Knows nothing of delimiters or columns.
 """
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import PurePath
+from pathlib import PurePath, PureWindowsPath
 
 from glassfolio.imports.problems import problem
 from glassfolio.model.holdings import Problem
 
 MAX_BYTES = 10 * 1024 * 1024
+MAX_NAME = 100
+
+KEPT = frozenset("\n\t\u200c\u200d")
+UNREADABLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 ARCHIVE = "an archive or a spreadsheet workbook"
 LEADING_BYTES: Mapping[bytes, str] = {
@@ -72,6 +77,25 @@ def foreign_kind(data: bytes) -> str | None:
             return kind
     start = data[:512].removeprefix(b"\xef\xbb\xbf").lstrip()[:16].lower()
     return "a web page or markup" if start.startswith(MARKUP) else None
+
+
+def readable(text: str) -> str:
+    """Text of a person without what cannot be seen and may deceive: control characters, direction marks,
+    line and paragraph separators, invisible characters, lone surrogates. Line feeds, tabs and the joiners of
+    scripts and emoji stay.
+    """
+    return "".join(c for c in text if c in KEPT or unicodedata.category(c) not in UNREADABLE)
+
+
+def shown_name(filename: str) -> str:
+    """A file's name without folders and in at most 100 printable characters; its ending survives a cut."""
+    name = "".join(c for c in readable(PureWindowsPath(filename).name) if c.isprintable()).strip()
+    if not name.strip("."):
+        return ""
+    if len(name) <= MAX_NAME:
+        return name
+    ending = PurePath(name).suffix[:MAX_NAME]
+    return name[: MAX_NAME - len(ending)] + ending
 
 
 def promises_text(filename: str) -> bool:

@@ -54,9 +54,14 @@ class OptionContract:
     multiplier: Decimal = Decimal(100)
 
     @property
+    def root(self) -> str:
+        """The underlying as option symbols write it, without punctuation: BRKB for BRK-B."""
+        return "".join(letter for letter in self.underlying if letter.isalnum())
+
+    @property
     def symbol(self) -> str:
         """The compact OCC symbol, such as AAPL240119C00150000; the strike is in thousandths."""
-        return f"{self.underlying}{self.expiry:%y%m%d}{self.right}{int(self.strike * 1000):08d}"
+        return f"{self.root}{self.expiry:%y%m%d}{self.right}{int(self.strike * 1000):08d}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,8 @@ from glassfolio.store import blocks
 class BetaSeries:
     """One model's betas of one symbol on D consecutive sessions, the first of which begins a block.
 
-    value, stderr: (D, K), NaN where missing; r2: (D,); n: (D,); reason: (D, K) codes; warnings: (D, K) bits.
+    value, stderr: (D, K), NaN where missing; r2, n: (D,); reason: (D, K) codes; warnings: (D, K) bits.
+    dof: (D,) effective degrees of freedom of the betas.
     inputs: fingerprint of the prices it was computed from.
     """
 
@@ -32,6 +33,7 @@ class BetaSeries:
     value: FloatArray
     stderr: FloatArray
     r2: FloatArray
+    dof: FloatArray
     n: IntArray
     reason: NDArray[np.int8]
     warnings: NDArray[np.int16]
@@ -42,14 +44,17 @@ class BetaSeries:
 class MetricSeries:
     """One metric of one symbol on D consecutive sessions, the first of which begins a block.
 
-    value: (D,), NaN where missing; n: (D,); reason: (D,) codes.
+    value: (D,), NaN where missing; n: (D,); reason: (D,) codes; warnings: (D,) bits; details: (D, K) in the
+    order the metric names them, NaN where missing.
     """
 
     symbol: str
     metric: str
     value: FloatArray
-    n: IntArray
+    n: NDArray[np.integer]
     reason: NDArray[np.int8]
+    warnings: NDArray[np.int16]
+    details: FloatArray
     inputs: str
 
 
@@ -62,6 +67,7 @@ _EXPOSURE_COLUMNS = (
     "value",
     "stderr",
     "r2",
+    "dof",
     "n",
     "reason",
     "warnings",
@@ -89,6 +95,7 @@ def write_betas(
             blocks.pack(item.value[part], "f8"),
             blocks.pack(item.stderr[part], "f8"),
             blocks.pack(item.r2[part], "f8"),
+            blocks.pack(item.dof[part], "f8"),
             blocks.pack(item.n[part], "i2"),
             blocks.pack(item.reason[part], "i1"),
             blocks.pack(item.warnings[part], "i2"),
@@ -129,6 +136,7 @@ def betas(
             (series.value, row.value, "f8", k),
             (series.stderr, row.stderr, "f8", k),
             (series.r2, row.r2, "f8", None),
+            (series.dof, row.dof, "f8", None),
             (series.n, row.n, "i2", None),
             (series.reason, row.reason, "i1", k),
             (series.warnings, row.warnings, "i2", k),
@@ -150,6 +158,7 @@ def _empty_betas(symbol: str, keys: tuple[str, ...], days: int, inputs: str) -> 
         np.full(shape, np.nan),
         np.full(shape, np.nan),
         np.full(days, np.nan),
+        np.full(days, np.nan),
         np.zeros(days, dtype=np.int64),
         np.full(shape, -1, dtype=np.int8),
         np.zeros(shape, dtype=np.int16),
@@ -157,7 +166,18 @@ def _empty_betas(symbol: str, keys: tuple[str, ...], days: int, inputs: str) -> 
     )
 
 
-_METRIC_COLUMNS = ("symbol", "metric", "block", "value", "n", "reason", "last", "inputs")
+_METRIC_COLUMNS = (
+    "symbol",
+    "metric",
+    "block",
+    "value",
+    "n",
+    "reason",
+    "warnings",
+    "details",
+    "last",
+    "inputs",
+)
 
 
 def write_metrics(connection: sa.Connection, first: int, last: int, series: Iterable[MetricSeries]) -> None:
@@ -170,6 +190,8 @@ def write_metrics(connection: sa.Connection, first: int, last: int, series: Iter
             blocks.pack(item.value[part], "f8"),
             blocks.pack(item.n[part], "i2"),
             blocks.pack(item.reason[part], "i1"),
+            blocks.pack(item.warnings[part], "i2"),
+            blocks.pack(item.details[part], "f8") if item.details.shape[1] else None,
             end,
             item.inputs,
         )
@@ -193,26 +215,35 @@ def metrics(
         )
     )
     found: dict[tuple[str, str], MetricSeries] = {}
-    days = last - first + 1
     for row in rows:
+        width = len(row.details or b"") // len(row.value)
         series = found.get((row.symbol, row.metric))
-        if series is None:
-            series = found[row.symbol, row.metric] = MetricSeries(
-                row.symbol,
-                row.metric,
-                np.full(days, np.nan),
-                np.zeros(days, dtype=np.int64),
-                np.full(days, -1, dtype=np.int8),
-                row.inputs,
-            )
+        if series is None or series.details.shape[1] != width:
+            series = found[row.symbol, row.metric] = _empty_metric(row, last - first + 1, width)
         at = row.block * blocks.BLOCK - first
-        for target, packed, dtype in (
-            (series.value, row.value, "f8"),
-            (series.n, row.n, "i2"),
-            (series.reason, row.reason, "i1"),
+        for target, packed, dtype, columns in (
+            (series.value, row.value, "f8", None),
+            (series.n, row.n, "i2", None),
+            (series.reason, row.reason, "i1", None),
+            (series.warnings, row.warnings, "i2", None),
+            (series.details, row.details, "f8", width),
         ):
-            _place(target, at, blocks.unpack(packed, dtype))
+            if packed:
+                _place(target, at, blocks.unpack(packed, dtype, columns))
     return found
+
+
+def _empty_metric(row: Any, days: int, width: int) -> MetricSeries:
+    return MetricSeries(
+        row.symbol,
+        row.metric,
+        np.full(days, np.nan),
+        np.zeros(days, dtype=np.int16),
+        np.full(days, -1, dtype=np.int8),
+        np.zeros(days, dtype=np.int16),
+        np.full((days, width), np.nan),
+        row.inputs,
+    )
 
 
 def up_to_date(

@@ -8,15 +8,33 @@ from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
 from glassfolio import __version__
-from glassfolio.web import errors, events, health, live, portfolios, results, status
+from glassfolio.web import (
+    errors,
+    events,
+    health,
+    live,
+    page_security,
+    pages,
+    portfolios,
+    results,
+    sign_in,
+    status,
+    tokens,
+)
 from glassfolio.web.access import Users
-from glassfolio.web.limits import BodyLimit
+from glassfolio.web.bounds import Bounds
+from glassfolio.web.limits import Limits, TellLimits, policies
+from glassfolio.web.schemas import Described
 from glassfolio.wiring import Parts, Worker, observer
 
 
-def create_app(parts: Parts, *, with_worker: bool = True) -> FastAPI:
-    """The application over `parts`; with a worker inside unless told not to."""
-    hub = live.Hub()
+def create_app(parts: Parts, *, with_worker: bool = True, limits: Limits | None = None) -> FastAPI:
+    """The application over `parts`; with a worker inside unless told not to.
+
+    limits: the counters of this process, those of the settings unless given.
+    """
+    counters = limits or Limits(policies(parts.settings.status_polls, parts.settings.uploads))
+    hub = live.Hub(counters.streams)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -27,33 +45,45 @@ def create_app(parts: Parts, *, with_worker: bool = True) -> FastAPI:
             await run_in_threadpool(worker.start)
         watching.start()
         following.start()
+        renewing = asyncio.create_task(parts.verifier.keys.keep_fresh())
         try:
             yield
         finally:
+            renewing.cancel()
             hub.close()
             await run_in_threadpool(following.stop)
             watching.stop()
             if worker is not None:
                 await run_in_threadpool(worker.stop)
 
-    app = FastAPI(
+    app = Described(
         title="glassfolio",
         version=__version__,
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
         openapi_url="/api/v1/openapi.json",
+        generate_unique_id_function=lambda route: route.name,
     )
     app.state.parts = parts
     app.state.users = Users(parts)
+    app.state.limits = counters
     app.state.hub = hub
     errors.install(app)
-    app.add_middleware(BodyLimit)
+    # The last one added meets a request first.
     app.add_middleware(errors.LastResort)
+    app.add_middleware(pages.ErrorPages)
+    page_security.install(app, parts.settings)
+    app.add_middleware(Bounds)
+    app.add_middleware(TellLimits)
     # Polled most, so matched first.
     app.include_router(status.router)
     app.include_router(events.router)
     app.include_router(portfolios.router)
     app.include_router(results.router)
     app.include_router(health.router)
+    app.include_router(tokens.router)
+    app.include_router(sign_in.router)
+    app.include_router(pages.router)
+    app.mount("/static", pages.STATIC)
     return app

@@ -12,12 +12,14 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from glassfolio import errors
 from glassfolio.db.engine import storage_fault
 from glassfolio.imports.problems import groups
 from glassfolio.model.holdings import Problem
+from glassfolio.web.limits import refused
 
 log = logging.getLogger(__name__)
 
@@ -28,12 +30,22 @@ NO_STORE = {"Cache-Control": "no-store"}
 STATUS: Mapping[type[errors.GlassfolioError], int] = {
     errors.NotFound: 404,
     errors.NotSignedIn: 401,
+    errors.NotAllowed: 403,
+    errors.OperatorsOnly: 403,
+    errors.LookingOnly: 403,
+    errors.CrossSite: 403,
+    errors.LinkSpent: 410,
+    errors.WrongPassword: 403,
+    errors.TooManyTries: 429,
+    errors.BadPassword: 422,
     errors.Refused: 422,
     errors.BadHoldings: 422,
     errors.AccountNameTaken: 409,
     errors.RunActive: 409,
     errors.RunEnded: 409,
     errors.NothingToValue: 422,
+    errors.TooManyRequests: 429,
+    errors.ServiceFull: 503,
     errors.SettingsError: 500,
     errors.StorageError: 503,
     errors.StorageFull: 503,
@@ -51,6 +63,14 @@ CODES: Mapping[type[errors.GlassfolioError], str] = {
     errors.GlassfolioError: "INTERNAL_ERROR",
     errors.NotFound: "NOT_FOUND",
     errors.NotSignedIn: "NOT_SIGNED_IN",
+    errors.NotAllowed: "NOT_ALLOWED",
+    errors.OperatorsOnly: "OPERATORS_ONLY",
+    errors.LookingOnly: "LOOKING_ONLY",
+    errors.CrossSite: "CROSS_SITE",
+    errors.LinkSpent: "LINK_SPENT",
+    errors.WrongPassword: "WRONG_PASSWORD",
+    errors.TooManyTries: "TOO_MANY_TRIES",
+    errors.BadPassword: "BAD_PASSWORD",
     errors.Refused: "REFUSED",
     errors.SettingsError: "BAD_SETTINGS",
     errors.StorageError: "STORAGE_UNAVAILABLE",
@@ -65,9 +85,30 @@ CODES: Mapping[type[errors.GlassfolioError], str] = {
     errors.RunActive: "RUN_ACTIVE",
     errors.RunEnded: "RUN_ENDED",
     errors.NothingToValue: "NOTHING_TO_VALUE",
+    errors.TooManyRequests: "TOO_MANY_REQUESTS",
+    errors.ServiceFull: "SERVICE_FULL",
     errors.StorageFull: "STORAGE_FULL",
     errors.StorageReadOnly: "STORAGE_READ_ONLY",
     errors.StorageUnavailable: "STORAGE_UNAVAILABLE",
+}
+# What the framework or a bound on requests refuses.
+HTTP_CODES: Mapping[int, str] = {
+    400: "MALFORMED_REQUEST",
+    404: "NO_SUCH_ADDRESS",
+    405: "METHOD_NOT_ALLOWED",
+    408: "BODY_TOO_SLOW",
+    413: "BODY_TOO_LARGE",
+    415: "COMPRESSED_REQUEST",
+    431: "HEADERS_TOO_LARGE",
+}
+HTTP_DETAILS: Mapping[int, str] = {
+    400: "The request's body cannot be read.",
+    404: "There is no such address.",
+    405: "This address does not take this method.",
+    408: "The request's body took too long to arrive.",
+    413: "The request's body is too large.",
+    415: "Compressed bodies are not taken; send it as it is.",
+    431: "The request's headers are too large.",
 }
 # A file's own problem may call for a more exact code than 422.
 FILE_STATUS: Mapping[str, int] = {"ERR_CSV_001": 413, "ERR_CSV_002": 415}
@@ -131,6 +172,9 @@ class LastResort:
 
         try:
             await self._app(scope, receive, watching)
+        except ClientDisconnect:
+            # Nobody is there any more to be answered.
+            return
         except Exception as error:
             if begun or scope["type"] != "http":
                 raise
@@ -151,12 +195,22 @@ async def _known(request: Request, error: Exception) -> JSONResponse:
         href = f"/api/v1/portfolios/{error.portfolio_id}"
         return problem_response(request, status, code, str(error), links={"portfolio": href})
     headers = {}
-    if status == 401:
+    if isinstance(error, errors.NotSignedIn):
         headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
+        _count_failure(request)
+    if isinstance(error, errors.TooManyRequests):
+        headers["Retry-After"] = str(error.retry_after)
+        request.state.standing = refused(error)
     if status == 503:
         headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
         log.error("request %s: %s", request_id(request), error, exc_info=error)
     return problem_response(request, status, code, str(error), headers=headers)
+
+
+def _count_failure(request: Request) -> None:
+    """A request that shows no credentials has cost nothing and guessed nothing."""
+    if "authorization" in request.headers and request.client is not None:
+        request.app.state.limits.failed_sign_in(request.client.host)
 
 
 def not_found(_request: Request) -> JSONResponse:
@@ -222,10 +276,13 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
 
 async def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    code = {404: "NO_SUCH_ADDRESS", 405: "METHOD_NOT_ALLOWED"}.get(error.status_code, "HTTP_ERROR")
-    return problem_response(
-        request, error.status_code, code, _title(error.status_code), headers=error.headers
-    )
+    return refuse(request, error.status_code, headers=error.headers)
+
+
+def refuse(request: Request, status: int, *, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """The problem of a request that never reached its route."""
+    code = HTTP_CODES.get(status, "HTTP_ERROR")
+    return problem_response(request, status, code, HTTP_DETAILS.get(status, _title(status)), headers=headers)
 
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:

@@ -4,13 +4,15 @@ import json
 from contextlib import ExitStack
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import Response
 
 from glassfolio.following import News, Topic
 from glassfolio.reading import StatusAnswer
-from glassfolio.web.access import PartsOf, SignedIn
+from glassfolio.web.access import PartsOf, Watching
+from glassfolio.web.limited import LimitedStream
 from glassfolio.web.live import Client, EventStream, Hub
+from glassfolio.web.schemas import STREAMED
 from glassfolio.web.status import LARGEST, look_up
 
 router = APIRouter(prefix="/api/v1", tags=["events"])
@@ -19,11 +21,16 @@ LastId = Annotated[str | None, Header(alias="Last-Event-ID", max_length=20)]
 After = Annotated[int | None, Query(ge=0, le=LARGEST)]
 
 
-@router.get("/onboarding/status/{portfolio_id}/events")
+@router.get(
+    "/onboarding/status/{portfolio_id}/events",
+    responses=STREAMED,
+    response_class=Response,
+    dependencies=[Depends(LimitedStream())],
+)
 async def status_events(
     portfolio_id: str,
     request: Request,
-    caller: SignedIn,
+    caller: Watching,
     parts: PartsOf,
     last_event_id: LastId = None,
     after: After = None,
@@ -40,11 +47,17 @@ async def status_events(
     return response
 
 
-@router.get("/runs/{run_id}/events", tags=["runs"])
+@router.get(
+    "/runs/{run_id}/events",
+    tags=["runs"],
+    responses=STREAMED,
+    response_class=Response,
+    dependencies=[Depends(LimitedStream())],
+)
 async def run_events(
     run_id: str,
     request: Request,
-    caller: SignedIn,
+    caller: Watching,
     parts: PartsOf,
     last_event_id: LastId = None,
     after: After = None,

@@ -7,6 +7,10 @@ from glassfolio.db import migrate
 from glassfolio.errors import GlassfolioError
 from glassfolio.store import rows
 from glassfolio.web.access import PartsOf
+from glassfolio.web.errors import RETRY_AFTER_SECONDS
+from glassfolio.web.schemas import answers
+
+READINESS = {**answers(200, "application/json"), **answers(503, "application/json")}
 
 router = APIRouter(tags=["health"])
 
@@ -17,10 +21,10 @@ async def alive() -> Response:
     return JSONResponse({"status": "alive"})
 
 
-@router.get("/readyz")
+@router.get("/readyz", responses=READINESS)
 def ready(parts: PartsOf) -> Response:
-    """Database, migrations and a living worker."""
-    checks = {"database": False, "migrations": False, "worker": False}
+    """Database, migrations, a living worker, and keys to check tokens with."""
+    checks = {"database": False, "migrations": False, "worker": False, "keys": parts.verifier.keys.alive()}
     try:
         checks["migrations"] = migrate.is_current(parts.database)
         checks["database"] = True
@@ -29,4 +33,6 @@ def ready(parts: PartsOf) -> Response:
         checks["worker"] = alive_workers > 0
     except GlassfolioError:
         pass
-    return JSONResponse({"ready": all(checks.values()), **checks}, 200 if all(checks.values()) else 503)
+    if all(checks.values()):
+        return JSONResponse({"ready": True, **checks})
+    return JSONResponse({"ready": False, **checks}, 503, {"Retry-After": str(RETRY_AFTER_SECONDS)})

@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 from glassfolio.db.changes import watch
 from glassfolio.engine.liveness import Watch
 from glassfolio.following import Following, News, Owned, Topic
+from glassfolio.web.limits import Streams
 from glassfolio.wiring import Parts
 
 HEARTBEAT_SECONDS = 15.0
@@ -67,9 +68,13 @@ class Client:
 
 
 class Hub:
-    """Who watches what in this process. Belongs to the event loop, but for `topics`."""
+    """Who watches what in this process. Belongs to the event loop, but for `topics`.
 
-    def __init__(self) -> None:
+    places: how many may be open at once.
+    """
+
+    def __init__(self, places: Streams) -> None:
+        self._places = places
         self._clients: dict[Topic, set[Client]] = {}
         self._lock = threading.Lock()
         self.closing = False
@@ -80,7 +85,8 @@ class Hub:
             return list(self._clients)
 
     def join(self, topic: Topic, client: Client) -> None:
-        """Begin to tell a client the news of a topic."""
+        """Begin to tell a client the news of a topic. Raises TooManyRequests, ServiceFull."""
+        self._places.open(client.owner_id, topic.portfolio_id)
         with self._lock:
             self._clients.setdefault(topic, set()).add(client)
 
@@ -88,9 +94,12 @@ class Hub:
         """Tell it no more."""
         with self._lock:
             clients = self._clients.get(topic, set())
-            clients.discard(client)
+            if client not in clients:
+                return
+            clients.remove(client)
             if not clients:
                 self._clients.pop(topic, None)
+        self._places.close(client.owner_id, topic.portfolio_id)
 
     def publish(self, items: list[News | Owned]) -> None:
         """Hand news to their clients; those whose portfolio is no longer theirs are asked to come anew."""

@@ -1,47 +1,41 @@
 """Opening, listing and deleting portfolios, and starting work on them."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from anyio import to_thread
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
-from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
 from glassfolio.clock import iso
-from glassfolio.errors import BadHoldings
-from glassfolio.imports.problems import problem
 from glassfolio.imports.template_columns import template_csv
+from glassfolio.imports.text import shown_name
 from glassfolio.model.holdings import Portfolio
 from glassfolio.onboarding import Upload
 from glassfolio.reading import run_record
 from glassfolio.web.access import PartsOf, SignedIn
+from glassfolio.web.bounds import FORM_BYTES
+from glassfolio.web.download import attachment
 from glassfolio.web.errors import problem_record
-from glassfolio.web.limits import MOST_BODY_BYTES
+from glassfolio.web.limited import LimitedUpload, limited, limits_of
+from glassfolio.web.limits import RouteClass
+from glassfolio.web.schemas import STARTED, UPLOAD_FORM, UPLOADED, answers
 from glassfolio.web.status import RETRY_AFTER, send
 
 router = APIRouter(prefix="/api/v1", tags=["portfolios"])
 
 FIELDS = ("name", "account_name", "account_type", "equity", "equity_as_of", "description")
-FORM_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file", "name", "account_name", "account_type", "equity"],
-                    "properties": {
-                        "file": {"type": "string", "format": "binary"},
-                        **{field: {"type": "string"} for field in FIELDS},
-                    },
-                }
-            }
-        },
-    }
-}
 
 
-@router.post("/portfolios", status_code=202, openapi_extra=FORM_BODY)
+@router.post(
+    "/portfolios",
+    status_code=202,
+    openapi_extra={"requestBody": UPLOAD_FORM},
+    responses=UPLOADED,
+    dependencies=[Depends(LimitedUpload())],
+)
 async def create(
     request: Request,
     caller: SignedIn,
@@ -50,10 +44,13 @@ async def create(
     start: Annotated[bool, Query()] = True,
 ) -> Response:
     """Store a holdings file as a portfolio and start its onboarding, together or not at all."""
-    upload, fields = await read_form(request)
-    opened = await run_in_threadpool(
-        parts.onboarding.open, caller, upload, fields, start=start, dry_run=dry_run
-    )
+    limits = limits_of(request)
+    with limits.uploading(caller.user_id):
+        async with read_form(request) as (file, fields):
+            opened = await to_thread.run_sync(
+                lambda: parts.onboarding.open(caller, _upload(file), fields, start=start, dry_run=dry_run),
+                limiter=limits.reading_files,
+            )
     body: dict[str, Any] = {
         "portfolio_id": opened.portfolio_id,
         "run_id": opened.run_id,
@@ -74,32 +71,35 @@ async def create(
     return JSONResponse(body, 202, headers)
 
 
-async def read_form(request: Request) -> tuple[Upload, dict[str, str]]:
-    """The one file and the text fields of a multipart form. Raises BadHoldings for a compressed body."""
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
-        raise BadHoldings([problem("ERR_CSV_002", column="file", kind="a compressed request")])
-    async with request.form(max_files=1, max_fields=16, max_part_size=MOST_BODY_BYTES) as form:
+@asynccontextmanager
+async def read_form(request: Request) -> AsyncIterator[tuple[UploadFile | None, dict[str, str]]]:
+    """The one file and the text fields of a multipart form; the file is gone when the block is left."""
+    async with request.form(max_files=1, max_fields=16, max_part_size=FORM_BYTES) as form:
         file = form.get("file")
-        upload = Upload("", None)
-        if isinstance(file, UploadFile):
-            upload = Upload(file.filename or "", await file.read())
         fields = {name: value for name in FIELDS if isinstance(value := form.get(name), str)}
-    return upload, fields
+        yield file if isinstance(file, UploadFile) else None, fields
 
 
-@router.get("/portfolios")
+def _upload(file: UploadFile | None) -> Upload:
+    """The file in memory; called where few are read at once."""
+    if file is None:
+        return Upload("", None)
+    return Upload(shown_name(file.filename or ""), file.file.read())
+
+
+@router.get("/portfolios", dependencies=[limited(RouteClass.OTHER)])
 def list_portfolios(caller: SignedIn, parts: PartsOf) -> list[dict[str, Any]]:
     """The caller's portfolios, newest first."""
     return [portfolio_record(item) for item in parts.reading.portfolios(caller.user_id)]
 
 
-@router.get("/portfolios/{portfolio_id}")
+@router.get("/portfolios/{portfolio_id}", dependencies=[limited(RouteClass.OTHER)])
 def get_portfolio(portfolio_id: str, caller: SignedIn, parts: PartsOf) -> dict[str, Any]:
     """One portfolio."""
     return portfolio_record(parts.reading.portfolio(caller.user_id, portfolio_id))
 
 
-@router.delete("/portfolios/{portfolio_id}", status_code=204)
+@router.delete("/portfolios/{portfolio_id}", status_code=204, dependencies=[limited(RouteClass.OTHER)])
 def delete_portfolio(portfolio_id: str, caller: SignedIn, parts: PartsOf) -> None:
     """Delete a portfolio; work on it stops."""
     parts.onboarding.delete(caller, portfolio_id)
@@ -128,27 +128,45 @@ def portfolio_record(item: Portfolio) -> dict[str, Any]:
     }
 
 
-@router.post("/portfolios/{portfolio_id}/runs", status_code=202, tags=["runs"])
+@router.post(
+    "/portfolios/{portfolio_id}/runs",
+    status_code=202,
+    tags=["runs"],
+    responses=STARTED,
+    dependencies=[limited(RouteClass.RERUN)],
+)
 def start_run(portfolio_id: str, request: Request, caller: SignedIn, parts: PartsOf) -> Response:
     """Start work: the active run if there is one, the next attempt after a failure, else a new run."""
     run = parts.onboarding.start(caller, portfolio_id)
     return _accepted(request, caller.user_id, run.id, parts)
 
 
-@router.get("/portfolios/{portfolio_id}/runs", tags=["runs"])
+@router.get("/portfolios/{portfolio_id}/runs", tags=["runs"], dependencies=[limited(RouteClass.OTHER)])
 def list_runs(portfolio_id: str, caller: SignedIn, parts: PartsOf) -> list[dict[str, Any]]:
     """The portfolio's runs, newest first."""
     return [run_record(run) for run in parts.reading.runs(caller.user_id, portfolio_id)]
 
 
-@router.post("/runs/{run_id}/retry", status_code=202, tags=["runs"])
+@router.post(
+    "/runs/{run_id}/retry",
+    status_code=202,
+    tags=["runs"],
+    responses=STARTED,
+    dependencies=[limited(RouteClass.RERUN)],
+)
 def retry_run(run_id: str, request: Request, caller: SignedIn, parts: PartsOf) -> Response:
     """Start the next attempt of an ended run; 409 while it is at work."""
     run = parts.onboarding.retry(caller, run_id)
     return _accepted(request, caller.user_id, run.id, parts)
 
 
-@router.post("/runs/{run_id}/cancel", status_code=202, tags=["runs"])
+@router.post(
+    "/runs/{run_id}/cancel",
+    status_code=202,
+    tags=["runs"],
+    responses=STARTED,
+    dependencies=[limited(RouteClass.OTHER)],
+)
 def cancel_run(run_id: str, request: Request, caller: SignedIn, parts: PartsOf) -> Response:
     """Ask a run to stop at its next chunk; finished work is kept. 409 when it has ended."""
     run = parts.onboarding.cancel(caller, run_id)
@@ -161,8 +179,8 @@ def _accepted(request: Request, user_id: str, run_id: str, parts: PartsOf) -> Re
     return send(request, answer, 202, **{"Location": where, "Operation-Location": where})
 
 
-@router.get("/onboarding/csv-template")
+@router.get("/onboarding/csv-template", responses=answers(200, "text/csv"), response_class=Response)
 def csv_template() -> Response:
     """The template of a holdings file, with explanations and examples; needs no token."""
-    headers = {"Content-Disposition": 'attachment; filename="glassfolio-template.csv"'}
+    headers = attachment("glassfolio-template.csv")
     return PlainTextResponse(template_csv(), media_type="text/csv; charset=utf-8", headers=headers)

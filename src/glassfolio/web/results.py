@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Annotated, Any
@@ -9,15 +10,22 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 
+from glassfolio.imports.text import readable
 from glassfolio.web.access import PartsOf, SignedIn
+from glassfolio.web.limited import limited
+from glassfolio.web.limits import RouteClass
+from glassfolio.web.schemas import TABLES
 
-router = APIRouter(prefix="/api/v1/portfolios/{portfolio_id}", tags=["results"])
+router = APIRouter(
+    prefix="/api/v1/portfolios/{portfolio_id}", tags=["results"], dependencies=[limited(RouteClass.OTHER)]
+)
 
 HEADERS = {"Cache-Control": "private, no-store", "Vary": "Authorization, Cookie, Accept"}
+NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?", re.ASCII)
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\0", "＝", "＋", "－", "＠")
 
 
-@router.get("/snapshots")
+@router.get("/snapshots", responses=TABLES)
 def snapshots(
     portfolio_id: str,
     request: Request,
@@ -31,25 +39,25 @@ def snapshots(
     return answer(request, rows, {"snapshots": rows})
 
 
-@router.get("/positions")
+@router.get("/positions", responses=TABLES)
 def positions(portfolio_id: str, request: Request, caller: SignedIn, parts: PartsOf) -> Response:
     """What is held at the newest snapshot."""
     rows = parts.reading.positions(caller.user_id, portfolio_id)
     return answer(request, rows, {"positions": rows})
 
 
-@router.get("/factors")
+@router.get("/factors", responses=TABLES)
 def factors(portfolio_id: str, request: Request, caller: SignedIn, parts: PartsOf) -> Response:
     """The portfolio's and its symbols' factor exposures at the newest snapshot."""
     whole = parts.reading.factors(caller.user_id, portfolio_id)
     return answer(request, whole["symbols"], whole)
 
 
-@router.get("/metrics")
+@router.get("/metrics", responses=TABLES)
 def metrics(portfolio_id: str, request: Request, caller: SignedIn, parts: PartsOf) -> Response:
     """The symbols' metrics at the newest snapshot."""
     rows = parts.reading.metrics(caller.user_id, portfolio_id)
-    return answer(request, rows, {"metrics": rows})
+    return answer(request, rows, {"metrics": rows, "risk_free": parts.reading.risk_free})
 
 
 def answer(request: Request, rows: Sequence[Mapping[str, Any]], whole: Mapping[str, Any]) -> Response:
@@ -74,14 +82,12 @@ def _cell(value: object) -> object:
         value = (
             "; ".join(f"{k}={v}" for k, v in value.items()) if isinstance(value, dict) else "; ".join(value)
         )
-    if isinstance(value, str) and value.lstrip().startswith(FORMULA_STARTS) and not _is_number(value):
+    if isinstance(value, str) and _is_formula(value):
         return "'" + value
     return "" if value is None else value
 
 
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+def _is_formula(text: str) -> bool:
+    """Whether a spreadsheet might take the text for more than text; a plain number is none."""
+    seen = (c for c in text if c in FORMULA_STARTS or not (c.isspace() or not readable(c)))
+    return next(seen, "") in FORMULA_STARTS and not NUMBER.fullmatch(text)

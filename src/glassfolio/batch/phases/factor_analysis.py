@@ -11,13 +11,12 @@ from glassfolio.batch import plan
 from glassfolio.batch.phase import ChunkPlan, Closing, Payload, Phase, Plan, Result
 from glassfolio.batch.task import Task
 from glassfolio.db.tables import exposure
-from glassfolio.model.results import Reason
 from glassfolio.model.run import Entry, PhaseName
-from glassfolio.store import blocks, market, results
+from glassfolio.store import market, results
 
 NAME = PhaseName("factor_analysis", "phase_1_5", "Factor Analysis", "symbols")
 # Part of every fingerprint: raised when the arithmetic changes, so that stored betas are computed again.
-ARITHMETIC = "betas-1"
+ARITHMETIC = "betas-2"
 MODELS = tuple(factors.MODELS.values())
 
 
@@ -70,15 +69,15 @@ def work(task: Task, payload: Payload) -> Result:
     with task.setup.database.reading() as connection:
         fingerprints = inputs(connection, task)
     series: dict[str, list[results.BetaSeries]] = {}
-    for model in MODELS:
-        betas = factors.fit(model, task.setup.factor_set, panel, returns, start)
-        series[model.key] = [
+    for betas in factors.fit_all(MODELS, task.setup.factor_set, panel, returns, start):
+        series[betas.model.key] = [
             results.BetaSeries(
                 name,
                 betas.keys,
                 betas.value[:, j],
                 betas.stderr[:, j],
                 betas.r2[:, j],
+                betas.dof[:, j],
                 betas.n[:, j],
                 betas.reason[:, j],
                 betas.warnings[:, j],
@@ -96,24 +95,12 @@ def work(task: Task, payload: Payload) -> Result:
     return Result(items=tuple(symbols), write=write)
 
 
-def close(connection: sa.Connection, task: Task) -> Closing:
+def close(_connection: sa.Connection, task: Task) -> Closing:
     """Name the factors that have no data at the newest session."""
     if not task.listed_symbols:
         return Closing()
-    stored = results.betas(
-        connection,
-        task.setup.factor_set.name,
-        "risk",
-        task.listed_symbols[:1],
-        blocks.first_of_block(task.last),
-        task.last,
-    )
-    absent: list[str] = []
-    for series in stored.values():
-        codes = series.reason[-1]
-        absent = [
-            key for key, code in zip(series.keys, codes, strict=True) if code == Reason.NO_FACTOR_DATA.code
-        ]
+    last = len(task.panel.sessions) - 1
+    absent = factors.absent(MODELS, task.setup.factor_set, task.panel, last)
     return Closing(entries=tuple(Entry("FACTOR_MISSING", NAME.key, {"factor": key}) for key in absent))
 
 

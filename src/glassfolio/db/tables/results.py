@@ -16,6 +16,7 @@ exposure = sa.Table(
     sa.Column("value", sa.LargeBinary, nullable=False),  # (64, K) float64
     sa.Column("stderr", sa.LargeBinary, nullable=False),  # (64, K) float64
     sa.Column("r2", sa.LargeBinary, nullable=False),  # (64,) float64
+    sa.Column("dof", sa.LargeBinary, nullable=False),  # (64,) float64, effective degrees of freedom
     sa.Column("n", sa.LargeBinary, nullable=False),  # (64,) int16
     sa.Column("reason", sa.LargeBinary, nullable=False),  # (64, K) int8, codes of model.results
     sa.Column("warnings", sa.LargeBinary, nullable=False),  # (64, K) int16, bits of model.results
@@ -33,6 +34,8 @@ metric = sa.Table(
     sa.Column("value", sa.LargeBinary, nullable=False),  # (64,) float64
     sa.Column("n", sa.LargeBinary, nullable=False),  # (64,) int16
     sa.Column("reason", sa.LargeBinary, nullable=False),  # (64,) int8, codes of model.results
+    sa.Column("warnings", sa.LargeBinary),  # (64,) int16, bits of model.results; null before 0005
+    sa.Column("details", sa.LargeBinary),  # (64, K) float64, named by the metric; null where it names none
     sa.Column("last", sa.Integer, nullable=False),  # ordinal of the last session that was computed
     sa.Column("inputs", sa.String(64), nullable=False),
     sqlite_with_rowid=False,
