@@ -126,8 +126,16 @@ OPENED = _object(
     problems={"type": "array", "items": _refer("Fault")},
     warnings={"type": "array", "items": _refer("Fault")},
 )
+EVENT = _object(
+    ("data",),
+    id={"type": "string", "pattern": "^[0-9]+$"},
+    event={"enum": ["status", "done", "reconnect"]},
+    data={"type": "string", "description": "JSON in one line: of `status` the document, of `done` its seq"},
+    retry=COUNT,
+)
 COMPONENTS: Mapping[str, Schema] = {
     "Entry": ENTRY,
+    "Event": EVENT,
     "Fault": FAULT,
     "Opened": OPENED,
     "Phase": PHASE,
@@ -194,7 +202,7 @@ STATUS_ANSWERS = {
     304: {"description": "Nothing has changed since the version in If-None-Match."},
 }
 STREAMED = {
-    **answers(200, "text/event-stream"),
+    **answers(200, "text/event-stream", schema="Event"),
     204: {"description": "The run has ended, and its last word is known by Last-Event-ID."},
 }
 STARTED = answers(202, "application/json", schema="Status")
