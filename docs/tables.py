@@ -91,13 +91,14 @@ def models() -> str:
         (
             f"`{model.key}`",
             model.title,
+            model.estimator,
             str(model.window),
             str(model.minimum),
             ", ".join(f"`{name}`" for name in model.names.values()),
         )
         for model in MODELS.values()
     )
-    return table(("model", "title", "window", "least n", "names of the betas"), rows)
+    return table(("model", "title", "estimator", "window", "least n", "names of the betas"), rows)
 
 
 def factor_sets() -> str:

@@ -134,7 +134,7 @@ def test_every_setting_has_its_heading_and_default() -> None:
     assert sorted(described) == sorted(name.upper() for name in Settings.model_fields)
     for name, field in Settings.model_fields.items():
         given = getattr(field.default, "get_secret_value", lambda value=field.default: value)()
-        shown = "none" if given in (None, "", ()) else f"`{given}`"
+        shown = "none" if given in (None, "", ()) else f"`{str(given).lower() if given is False else given}`"
         assert f"Default: {shown}" in described[name.upper()].split("\n")[1], name
 
 

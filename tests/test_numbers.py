@@ -204,3 +204,33 @@ def test_returns_and_volatility_agree_with_plain_formulas(answers: dict[str, Any
     for window in (21, 63, 252):
         volatility = np.std(simple(series)[-window:], ddof=1) * np.sqrt(252)
         assert close_to(mine[f"vol_{window}"], volatility), window
+
+
+@pytest.mark.parametrize("symbol", ["AAPL", "KO", "RRC"])
+def test_risk_figures_agree_with_plain_formulas(answers: dict[str, Any], symbol: str) -> None:
+    """B5: drawdown with its days, Sharpe ratio with its error, forecast, extremes."""
+    days, close = prices()
+    window, r = close[symbol][-253:], simple(close[symbol])[-252:]
+    mine = {row["metric"]: row for row in answers["metrics"]["metrics"] if row["symbol"] == symbol}
+    falls = [(window[s] / window[p] - 1, p, s) for s in range(253) for p in range(s + 1)]
+    deepest, peak, trough = min(falls)
+    assert close_to(mine["max_drawdown"]["value"], deepest)
+    assert mine["max_drawdown"]["details"] == {
+        "peak": days[peak - 253].isoformat(),
+        "trough": days[trough - 253].isoformat(),
+    }
+    assert close_to(mine["drawdown"]["value"], window[-1] / max(window) - 1)
+    sharpe = np.mean(r) / np.std(r, ddof=1)
+    assert close_to(mine["sharpe"]["value"], sharpe * np.sqrt(252))
+    assert close_to(mine["sharpe"]["details"]["stderr"], np.sqrt(252 * (1 + sharpe**2 / 2) / 252))
+    weights = 0.5 ** (np.arange(252)[::-1] / 21)
+    assert close_to(mine["vol_forecast"]["value"], np.sqrt(252 * (weights * r * r).sum() / weights.sum()))
+    assert close_to(mine["high_52w"]["value"], max(window[1:]))
+    assert mine["high_52w"]["warnings"] == ["adjusted_close_as_price"]
+    assert mine["data_quality"]["details"] == {"completeness": 1.0, "freshness": 1.0}
+    assert mine["vol_trend"]["category"] in ("rising", "stable", "falling")
+    assert (mine["vol_forecast_har"]["value"], mine["vol_forecast_har"]["reason"]) == (
+        None,
+        "insufficient_history",
+    )
+    assert answers["metrics"]["risk_free"] == {"rate": 0.0, "source": "RISK_FREE_RATE"}

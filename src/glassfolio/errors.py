@@ -3,9 +3,17 @@
     GlassfolioError
     ├── NotFound                    the same answer for absent, deleted and foreign
     ├── NotSignedIn                 no token, or one that does not hold
+    ├── NotAllowed                  known, but without the right
+    │   ├── OperatorsOnly
+    │   ├── LookingOnly             somebody who acts in another's place wants to change something
+    │   └── CrossSite               a page elsewhere sent this
     ├── Refused                     what a person sent cannot be accepted
     │   ├── BadHoldings             a file or form with problems, all of them at once
     │   ├── AccountNameTaken
+    │   ├── LinkSpent               a one-time sign-in link that opens nothing any more
+    │   ├── WrongPassword
+    │   ├── TooManyTries
+    │   ├── BadPassword             one that cannot be taken
     │   ├── RunActive               the run is still at work
     │   ├── RunEnded                the run is over
     │   ├── NothingToValue          no lot can be valued on any session
@@ -44,8 +52,44 @@ class NotSignedIn(GlassfolioError):
     """Please sign in: the request carries no valid token."""
 
 
+class NotAllowed(GlassfolioError):
+    """You may not do this."""
+
+
+class OperatorsOnly(NotAllowed):
+    """Only operators may do this."""
+
+
+class LookingOnly(NotAllowed):
+    """Whoever acts in somebody's place may look, and change nothing."""
+
+
+class CrossSite(NotAllowed):
+    """The request did not come from a page of this service."""
+
+
 class Refused(GlassfolioError):
     """What was sent cannot be accepted."""
+
+
+class LinkSpent(Refused):
+    """The sign-in link has been used or is too old; `glassfolio token --link` makes another."""
+
+
+class WrongPassword(Refused):
+    """Name and password do not belong together."""
+
+
+class TooManyTries(Refused):
+    """Too many wrong passwords; wait a while."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__()
+        self.seconds = seconds
+
+
+class BadPassword(Refused):
+    """A password has 12 to 256 characters."""
 
 
 class BadHoldings(Refused):

@@ -15,6 +15,8 @@ import sqlalchemy as sa
 
 from glassfolio.analytics.factors import MODELS
 from glassfolio.analytics.metrics import METRICS, SESSION_DETAILS, Metric
+from glassfolio.analytics.significance import p_values
+from glassfolio.analytics.statement import Statement
 from glassfolio.batch import account
 from glassfolio.batch.pipeline import NAMES
 from glassfolio.batch.task import Setup, Task, Workplace
@@ -287,40 +289,36 @@ def _snapshot(row: Record) -> Record:
 def _positions(task: Task, session: date) -> list[Record]:
     whole = account.compute(task)
     at = int(np.searchsorted(task.window, np.datetime64(session, "D")))
-    nav, values = whole.ledger.nav[at], whole.ledger.values[at]
-    grid_row = task.setup.sessions.ordinal(session) - task.grid_first
+    lots, nav = whole.state_lots(at), whole.numbers["nav"][at]
     held: dict[str, list[int]] = {}
-    for index, lot in enumerate(task.lots):
-        if whole.table.entry[index] <= grid_row < whole.table.exit[index]:
-            held.setdefault(lot.symbol, []).append(index)
+    for index in np.flatnonzero(lots.lots).tolist():
+        held.setdefault(task.lots[index].symbol, []).append(index)
     return [
-        _position(task, symbol, lots, values, nav, session, whole) for symbol, lots in sorted(held.items())
+        _position(task, symbol, places, lots, float(nav), session, whole)
+        for symbol, places in sorted(held.items())
     ]
 
 
 def _position(
     task: Task,
     symbol: str,
-    lots: Sequence[int],
-    values: np.ndarray[Any, np.dtype[np.float64]],
+    places: Sequence[int],
+    lots: Statement,
     nav: float,
     session: date,
     whole: account.Account,
 ) -> Record:
-    value = _number(float(values[list(lots)].sum()))
-    costs = [
-        float(whole.table.quantity[i] * whole.table.multiplier[i] * whole.table.entry_price[i]) for i in lots
-    ]
-    cost = _number(sum(costs))
+    value = _number(float(lots.value[places].sum()))
+    cost = _number(float(lots.cost[places].sum()))
     reason = None
     if value is None:
         reason = whole.not_valued.get(symbol, (Reason.NO_PRICE.value, None))[0]
     return {
         "symbol": symbol,
         "as_of": session.isoformat(),
-        "investment_class": task.lots[lots[0]].investment_class.value,
-        "quantity": str(sum(task.lots[i].quantity for i in lots)),
-        "lots": len(lots),
+        "investment_class": task.lots[places[0]].investment_class.value,
+        "quantity": str(sum(task.lots[i].quantity for i in places)),
+        "lots": len(places),
         "market_value": value,
         "weight": _number(value / nav) if value is not None and nav > 0 else None,
         "cost": cost,
@@ -341,6 +339,8 @@ def _portfolio_factor(row: Record) -> Record:
 
 
 def _symbol_factors(model: str, series: results.BetaSeries, at: int, session: date) -> list[Record]:
+    biased = MODELS[model].penalty > 0
+    p = p_values(series.value[at], series.stderr[at], series.n[at], series.dof[at])
     return [
         {
             "symbol": series.symbol,
@@ -349,7 +349,11 @@ def _symbol_factors(model: str, series: results.BetaSeries, at: int, session: da
             "as_of": session.isoformat(),
             "value": _number(series.value[at, k]),
             "stderr": _number(series.stderr[at, k]),
+            "stderr_reason": Reason.NOT_APPLICABLE.value if biased else None,
+            "p_value": _number(p[k]),
             "r2": _number(series.r2[at]),
+            "dof": _number(series.dof[at]),
+            "sum_of_betas": _number(np.nansum(series.value[at])) if biased and series.n[at] else None,
             "n": int(series.n[at]),
             "window": MODELS[model].window,
             "reason": _word(reason_of(int(series.reason[at, k]))),

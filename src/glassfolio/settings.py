@@ -21,6 +21,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from glassfolio.errors import SettingsError
+from glassfolio.identity.origin import is_confidential, is_origin
 
 PREFIX = "GLASSFOLIO_"
 OFF = "off"
@@ -32,6 +33,7 @@ def _listed(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
+Listed = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
 Network = IPv4Network | IPv6Network
 
 
@@ -50,7 +52,16 @@ class Settings(BaseSettings):
     provider_rate: Annotated[float, Field(gt=0)] | None = None
     prices_dir: Path | None = None
     factor_set: Literal["demo", "us-etf"] | None = None
-    auth: Literal["local"] = "local"
+    auth: Literal["local", "jwt"] = "local"
+    jwt_issuer: str | None = None
+    jwks_url: str | None = None
+    jwt_public_key: str | None = None
+    jwt_parties: Listed = ()
+    jwt_allow_missing_azp: bool = False
+    jwt_audience: str | None = None
+    admins: Listed = ()
+    origins: Listed = ()
+    csp_hosts: Listed = ()
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_listed)] = ()
     history_sessions: Annotated[int, Field(ge=1, le=5000)] | Literal["all"] = 254
     close_delay: Annotated[float, Field(ge=0)] | None = None  # minutes after the close
@@ -66,10 +77,38 @@ class Settings(BaseSettings):
     status_rate: str = "1/s, burst 5"
     upload_rate: str = "30/min, 200/h"
 
-    @field_validator("factor_set", "close_delay", "provider_rate", "prices_dir", "token_file", mode="before")
+    @field_validator(
+        "factor_set",
+        "close_delay",
+        "provider_rate",
+        "prices_dir",
+        "token_file",
+        "jwt_issuer",
+        "jwks_url",
+        "jwt_public_key",
+        "jwt_audience",
+        "public_url",
+        mode="before",
+    )
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
         return None if value == "" else value
+
+    @field_validator("public_url")
+    @classmethod
+    def _safe_address(cls, value: str | None) -> str | None:
+        if value is not None and not (is_origin(value.rstrip("/")) and is_confidential(value)):
+            raise ValueError(
+                "must be https:// with host and port only, in lower case (http:// on loopback only)"
+            )
+        return value
+
+    @field_validator("origins", "csp_hosts")
+    @classmethod
+    def _exact_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(is_origin(item) for item in value):
+            raise ValueError("lists exact origins such as https://app.example.com: no path, no wildcard")
+        return value
 
     @field_validator("status_rate", "upload_rate")
     @classmethod
@@ -89,7 +128,17 @@ class Settings(BaseSettings):
             raise ValueError("PROVIDER=files needs PRICES_DIR, the folder with the prices")
         if self.provider == "tiingo" and not self.provider_key.get_secret_value():
             raise ValueError("PROVIDER=tiingo needs PROVIDER_KEY, the API key")
+        if self.auth == "jwt":
+            self._complete_for_an_outside_issuer()
         return self
+
+    def _complete_for_an_outside_issuer(self) -> None:
+        if not self.jwt_issuer:
+            raise ValueError("AUTH=jwt needs JWT_ISSUER, the exact `iss` of the tokens")
+        if (self.jwks_url is None) == (self.jwt_public_key is None):
+            raise ValueError("AUTH=jwt needs one of JWKS_URL and JWT_PUBLIC_KEY")
+        if not self.jwt_parties and not self.jwt_allow_missing_azp:
+            raise ValueError("AUTH=jwt needs JWT_PARTIES, the `azp` to accept, or JWT_ALLOW_MISSING_AZP=true")
 
     @property
     def url(self) -> str:
@@ -101,7 +150,8 @@ class Settings(BaseSettings):
     @property
     def address(self) -> str:
         """How browsers reach the service."""
-        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return (self.public_url or f"http://{host}:{self.port}").rstrip("/")
 
     @property
     def status_polls(self) -> tuple[int, int] | None:

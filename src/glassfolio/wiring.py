@@ -18,7 +18,9 @@ from glassfolio.engine.liveness import Liveness, Watch
 from glassfolio.engine.reconcile import Reconciler
 from glassfolio.errors import SettingsError
 from glassfolio.identity import issuer
+from glassfolio.identity.claims import outside_rules
 from glassfolio.identity.issuer import Issuer
+from glassfolio.identity.keyset import FixedKeys, Keys, KeySet, OneKey
 from glassfolio.identity.verifier import Verifier
 from glassfolio.onboarding import Onboarding
 from glassfolio.operations import NETWORK_FILE_SYSTEMS, file_system, require_migrated
@@ -28,6 +30,7 @@ from glassfolio.reading import Reading
 from glassfolio.sessions import Sessions
 from glassfolio.sessions import load as load_sessions
 from glassfolio.settings import Settings
+from glassfolio.signing_in import SigningIn
 from glassfolio.store import recent
 from glassfolio.store.market import Allowance
 
@@ -37,7 +40,7 @@ STOP_SECONDS = 10
 
 @dataclass(frozen=True)
 class Parts:
-    """What every process has, whether or not it works."""
+    """What every process has, whether or not it works. issuer: None where tokens come from outside."""
 
     settings: Settings
     clock: Clock
@@ -47,8 +50,9 @@ class Parts:
     dispatcher: Dispatcher
     onboarding: Onboarding
     reading: Reading
-    issuer: Issuer
+    issuer: Issuer | None
     verifier: Verifier
+    signing_in: SigningIn
 
     def close(self) -> None:
         """Give everything back."""
@@ -103,10 +107,7 @@ def assemble(settings: Settings, clock: Clock | None = None) -> Parts:
     )
     dispatcher = Dispatcher(database)
     starter = Starter(dispatcher, clock, sessions, provider, settings.history, settings.delay)
-    signer = issuer.load(settings.data_dir, settings.address)
-    verifier = Verifier(
-        issuer.ISSUER, frozenset({settings.address, issuer.SCRIPTS}), {signer.key_id: signer.key}
-    )
+    signer = issuer.load(settings.data_dir, settings.address) if settings.auth == "local" else None
     return Parts(
         settings,
         clock,
@@ -119,8 +120,27 @@ def assemble(settings: Settings, clock: Clock | None = None) -> Parts:
         ),
         Reading(setup, clock, settings.lease),
         signer,
-        verifier,
+        make_verifier(settings, clock, signer),
+        SigningIn(database, clock),
     )
+
+
+def make_verifier(settings: Settings, clock: Clock, signer: Issuer | None) -> Verifier:
+    """The verifier of our own tokens, or of an outside issuer's. Raises SettingsError."""
+    if signer is not None:
+        return Verifier(signer.rules(), FixedKeys({signer.key_id: signer.key}))
+    keys: Keys
+    if settings.jwt_public_key is not None:
+        keys = OneKey(settings.jwt_public_key)
+    else:
+        keys = KeySet(settings.jwks_url or "", clock)
+    rules = outside_rules(
+        settings.jwt_issuer or "",
+        frozenset(settings.jwt_parties),
+        allow_missing_party=settings.jwt_allow_missing_azp,
+        audience=settings.jwt_audience,
+    )
+    return Verifier(rules, keys)
 
 
 def open_database(settings: Settings, clock: Clock) -> Database:

@@ -66,12 +66,12 @@ class TestTimeWeighted:
     def test_a_deposit_is_no_gain(self) -> None:
         """Pitfall: 900k paid in that morning on yesterday's 100k is 1 %, not 7 %."""
         performed = perform(
-            np.array([50_000.0, 10_000.0]),
-            np.array([100_000.0, 150_000.0]),
-            np.array([0.0, 900_000.0]),
-            np.array([True, True]),
+            np.array([[50_000.0, 10_000.0]]),
+            np.array([[100_000.0, 150_000.0]]),
+            np.array([[0.0, 900_000.0]]),
+            np.array([[True, True]]),
         )
-        daily = Daily(performed.daily_return[:, None], performed.daily_reason[:, None], weekdays(3))
+        daily = Daily(performed["daily_return"].T, performed["daily_reason"].T.astype(np.int8), weekdays(3))
         np.testing.assert_allclose(
             time_weighted(daily)["twr_cum"].value[-1], 1.5 * (1 + 10_000 / 1_050_000) - 1, rtol=1e-12
         )

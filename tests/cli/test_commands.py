@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from glassfolio import __version__
-from glassfolio.cli.operate import token
+from glassfolio.cli.operate import link, token
 from glassfolio.errors import SettingsError
 from tests.cli.conftest import HOLDINGS, Run, environment
 from tests.contracts.plain_client import PlainClient
@@ -150,6 +150,38 @@ class TestOperator:
         with pytest.raises(SettingsError, match="--ttl"):
             token(make_settings(tmp_path), "alice", ttl)
 
+    @pytest.mark.parametrize("subject", ["", "a b", "é", "x" * 256])
+    def test_a_subject_that_cannot_be_is_refused(self, tmp_path: Path, subject: str) -> None:
+        settings = make_settings(tmp_path)
+        with pytest.raises(SettingsError, match="--subject"):
+            token(settings, subject, "60s")
+        with pytest.raises(SettingsError, match="--subject"):
+            link(settings, subject)
+
+    def test_under_an_outside_issuer_nothing_is_signed_here(self, glassfolio: Run, tmp_path: Path) -> None:
+        outside = {
+            "DATA_DIR": str(tmp_path / "outside"),
+            "AUTH": "jwt",
+            "JWT_ISSUER": "https://clerk.example.com",
+            "JWKS_URL": "https://clerk.example.com/jwks",
+            "JWT_PARTIES": "https://app.example.com",
+        }
+        for arguments in (("token",), ("token", "--link")):
+            done = glassfolio(*arguments, **outside)
+            assert done.returncode == 2
+            assert "outside issuer" in done.stderr
+        assert not (tmp_path / "outside" / "issuer.pem").exists()
+
+    @pytest.mark.parametrize("settings", [{}, {"PUBLIC_URL": "http://127.0.0.1:8000"}])
+    def test_a_service_does_not_listen_for_others_without_https(
+        self, glassfolio: Run, settings: dict[str, str]
+    ) -> None:
+        for host in ("0.0.0.0", "::", "192.0.2.1"):
+            done = glassfolio("serve", "--host", host, "--port", "0", **settings)
+            assert done.returncode == 2
+            assert "GLASSFOLIO_PUBLIC_URL=https://" in done.stderr
+            assert done.stdout == ""
+
     def test_a_token_is_one_line(self, glassfolio: Run) -> None:
         done = glassfolio("token", "--subject", "alice", "--ttl", "10m")
         assert re.fullmatch(r"[\w-]+\.[\w-]+\.[\w-]+\n", done.stdout)
@@ -169,6 +201,9 @@ def address(folder: Path) -> Iterator[str]:
     assert server.stdout is not None
     line = server.stdout.readline()
     assert line.startswith("glassfolio is listening on http://127.0.0.1:")
+    way_in = server.stdout.readline()
+    assert way_in.startswith(f"Sign in, once and within ten minutes: {line.split()[-1]}/sign-in/")
+    (folder / "way_in").write_text(way_in.split()[-1], "ascii")
     yield line.split()[-1]
     server.terminate()
     server.wait(30)
@@ -188,6 +223,17 @@ class TestServer:
         done = glassfolio("watch", portfolio_id, "--url", address, "--json", TOKEN_FILE=str(folder / "token"))
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout.splitlines()[-1])["status"] == "completed"
+
+    def test_the_printed_link_and_one_made_later_let_a_browser_in_once(
+        self, address: str, glassfolio: Run, folder: Path
+    ) -> None:
+        made = glassfolio("token", "--link", "--subject", "zoe", PUBLIC_URL=address).stdout.strip()
+        for link_, subject in (((folder / "way_in").read_text("ascii"), "local"), (made, "zoe")):
+            with httpx.Client(follow_redirects=True) as browser:
+                shown = browser.get(link_)
+                assert "Portfolios" in shown.text
+                assert subject in shown.text
+            assert httpx.get(link_).status_code == 410
 
     def test_a_service_that_refuses_the_token_is_exit_2(
         self, address: str, glassfolio: Run, folder: Path

@@ -19,6 +19,7 @@ import uvicorn
 
 from glassfolio.cli.serve import make_server
 from glassfolio.clock import Clock, SystemClock
+from glassfolio.identity.issuer import Issuer
 from glassfolio.settings import Settings
 from glassfolio.web.app import create_app
 from glassfolio.web.limits import Limits
@@ -67,8 +68,14 @@ class Running:
     url: str
     subjects: dict[str, httpx.Client] = field(default_factory=dict)
 
+    @property
+    def issuer(self) -> Issuer:
+        """The built-in issuer; for services in local mode."""
+        assert self.parts.issuer is not None
+        return self.parts.issuer
+
     def token(self, subject: str = "alice", seconds: int = 3600) -> str:
-        return self.parts.issuer.token(subject, self.parts.clock.now(), seconds)
+        return self.issuer.token(subject, self.parts.clock.now(), seconds)
 
     def anonymous(self) -> httpx.Client:
         return self.subjects.setdefault("", httpx.Client(base_url=self.url, timeout=30))

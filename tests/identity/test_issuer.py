@@ -1,5 +1,7 @@
 """The installation's own key, and one verifier for its tokens."""
 
+import asyncio
+import json
 import stat
 import subprocess
 import sys
@@ -9,16 +11,21 @@ from pathlib import Path
 import pytest
 from joserfc.jwk import RSAKey
 
-from glassfolio.errors import NotSignedIn
+from glassfolio.errors import NotSignedIn, SettingsError
 from glassfolio.identity import issuer
+from glassfolio.identity.claims import Identity
+from glassfolio.identity.keyset import FixedKeys, keys_of
 from glassfolio.identity.verifier import Verifier
 
 NOW = datetime(2022, 12, 29, 12, 0, tzinfo=UTC)
 PARTY = "http://127.0.0.1:8000"
 
 
-def verifier(signer: issuer.Issuer, party: str = PARTY) -> Verifier:
-    return Verifier(issuer.ISSUER, frozenset({party}), {signer.key_id: signer.key})
+def verify(signer: issuer.Issuer, token: str, now: datetime, party: str = PARTY) -> Identity:
+    """What this installation, serving at `party`, believes of a token."""
+    here = issuer.Issuer(signer.key, party)
+    verifier = Verifier(here.rules(), FixedKeys({here.key_id: here.key}))
+    return asyncio.run(verifier.verify(token, now))
 
 
 def test_the_key_is_made_once_and_for_its_owner_only(tmp_path: Path) -> None:
@@ -38,23 +45,23 @@ def test_a_key_is_large_enough(tmp_path: Path) -> None:
 def test_a_token_names_its_subject_for_a_minute(tmp_path: Path) -> None:
     signer = issuer.load(tmp_path, PARTY)
     token = signer.token("alice", NOW)
-    identity = verifier(signer).verify(token, NOW)
+    identity = verify(signer, token, NOW)
     assert identity.subject == "alice"
     assert identity.expires == int(NOW.timestamp()) + 60
     with pytest.raises(NotSignedIn):
-        verifier(signer).verify(token, NOW + timedelta(seconds=66))
+        verify(signer, token, NOW + timedelta(seconds=66))
 
 
 def test_a_token_for_another_address_is_refused(tmp_path: Path) -> None:
     signer = issuer.load(tmp_path, "http://elsewhere:1")
     with pytest.raises(NotSignedIn):
-        verifier(signer).verify(signer.token("alice", NOW), NOW)
+        verify(signer, signer.token("alice", NOW), NOW)
 
 
 def test_a_token_of_another_installation_is_refused(tmp_path: Path) -> None:
     here, there = issuer.load(tmp_path / "here", PARTY), issuer.load(tmp_path / "there", PARTY)
     with pytest.raises(NotSignedIn):
-        verifier(here).verify(there.token("alice", NOW), NOW)
+        verify(here, there.token("alice", NOW), NOW)
 
 
 @pytest.mark.parametrize("moved", [-6, 66])
@@ -62,9 +69,46 @@ def test_the_leeway_is_five_seconds_on_both_ends(tmp_path: Path, moved: int) -> 
     signer = issuer.load(tmp_path, PARTY)
     token = signer.token("alice", NOW)
     inside = 1 if moved < 0 else -1
-    assert verifier(signer).verify(token, NOW + timedelta(seconds=moved + inside)).subject == "alice"
+    assert verify(signer, token, NOW + timedelta(seconds=moved + inside)).subject == "alice"
     with pytest.raises(NotSignedIn):
-        verifier(signer).verify(token, NOW + timedelta(seconds=moved))
+        verify(signer, token, NOW + timedelta(seconds=moved))
+
+
+def test_a_token_for_scripts_is_good_at_any_address_and_names_its_sign_in(tmp_path: Path) -> None:
+    token = issuer.load(tmp_path, issuer.SCRIPTS).token("alice", NOW, 60, "phone")
+    assert verify(issuer.load(tmp_path, PARTY), token, NOW).sign_in == "phone"
+
+
+def test_two_tokens_without_a_sign_in_have_one_each(tmp_path: Path) -> None:
+    signer = issuer.load(tmp_path, PARTY)
+    first, second = (verify(signer, signer.token("alice", NOW), NOW).sign_in for _ in range(2))
+    assert len({first, second, ""}) == 3
+
+
+def test_the_published_key_set_checks_our_tokens_and_holds_nothing_private(tmp_path: Path) -> None:
+    signer = issuer.load(tmp_path, PARTY)
+    (shown,) = signer.public_keys()["keys"]
+    assert sorted(shown) == ["alg", "e", "kid", "kty", "n", "use"]
+    keys = keys_of(json.dumps(signer.public_keys()).encode())
+    verifier = Verifier(signer.rules(), FixedKeys(keys))
+    assert asyncio.run(verifier.verify(signer.token("alice", NOW), NOW)).subject == "alice"
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o777])
+def test_a_key_that_others_can_reach_is_refused_with_what_to_do(tmp_path: Path, mode: int) -> None:
+    issuer.load(tmp_path, PARTY)
+    (tmp_path / issuer.KEY_FILE).chmod(mode)
+    with pytest.raises(SettingsError, match="chmod 600"):
+        issuer.load(tmp_path, PARTY)
+
+
+@pytest.mark.parametrize("text", ["", "nonsense", "-----BEGIN RSA PRIVATE KEY-----\nAAAA\n"])
+def test_a_damaged_key_is_told(tmp_path: Path, text: str) -> None:
+    path = tmp_path / issuer.KEY_FILE
+    path.write_text(text, "ascii")
+    path.chmod(0o600)
+    with pytest.raises(SettingsError, match="no private key"):
+        issuer.load(tmp_path, PARTY)
 
 
 def test_processes_that_start_together_share_one_key(tmp_path: Path) -> None:

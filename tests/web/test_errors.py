@@ -92,7 +92,13 @@ def test_alive_and_ready_are_two_questions(idle: Running) -> None:
     assert idle.anonymous().get("/healthz").json() == {"status": "alive"}
     ready = idle.anonymous().get("/readyz")
     assert ready.status_code == 503
-    assert ready.json() == {"ready": False, "database": True, "migrations": True, "worker": False}
+    assert ready.json() == {
+        "ready": False,
+        "database": True,
+        "migrations": True,
+        "worker": False,
+        "keys": True,
+    }
 
 
 def test_a_service_with_a_worker_is_ready(working: Running) -> None:

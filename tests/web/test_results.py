@@ -127,11 +127,32 @@ def test_numbers_say_what_they_rest_on(client: httpx.Client, long_short: str) ->
         assert row["n"] <= row["window"]
 
 
+def test_a_ridge_says_why_it_has_no_standard_error_and_what_to_read_instead(
+    client: httpx.Client, long_short: str
+) -> None:
+    """Least squares has an error and a p-value, ridge R², degrees of freedom and the sum of betas."""
+    rows = [row for row in get(client, long_short, "factors")["symbols"] if row["value"] is not None]
+    styles = [row for row in rows if row["model"] == "style"]
+    assert {row["model"] for row in rows} == {"market", "style", "risk"}
+    for row in styles:
+        assert (row["stderr"], row["stderr_reason"], row["p_value"]) == (None, "not_applicable", None)
+        assert 0 < row["dof"] < 5
+        own = [other["value"] for other in styles if other["symbol"] == row["symbol"]]
+        assert row["sum_of_betas"] == pytest.approx(sum(own))
+    for row in rows:
+        if row["model"] != "style":
+            assert row["stderr"] > 0
+            assert row["stderr_reason"] is None
+            assert 0 <= row["p_value"] <= 1
+            assert row["dof"] == {"market": 1, "risk": 6}[row["model"]]
+            assert row["sum_of_betas"] is None
+
+
 def test_a_portfolio_without_a_run_has_empty_results(client: httpx.Client) -> None:
     portfolio_id = stored(client)
     assert get(client, portfolio_id, "snapshots") == {"snapshots": []}
     assert get(client, portfolio_id, "positions") == {"positions": []}
-    assert get(client, portfolio_id, "metrics") == {"metrics": []}
+    assert get(client, portfolio_id, "metrics")["metrics"] == []
     assert get(client, portfolio_id, "factors")["symbols"] == []
 
 

@@ -27,6 +27,7 @@ def claims(service: Running, **changes: object) -> Claims:
     whole: Claims = {
         "iss": issuer.ISSUER,
         "sub": "alice",
+        "sid": "one",
         "azp": service.parts.settings.address,
         "iat": now,
         "nbf": now,
@@ -37,7 +38,7 @@ def claims(service: Running, **changes: object) -> Claims:
 
 
 def signed(service: Running, **changes: object) -> str:
-    key = service.parts.issuer
+    key = service.issuer
     return jwt.encode({"alg": "RS256", "kid": key.key_id}, claims(service, **changes), key.key)
 
 
@@ -51,20 +52,20 @@ def now(service: Running) -> int:
 
 
 def none_algorithm(service: Running) -> str:
-    header = {"alg": "none", "kid": service.parts.issuer.key_id}
+    header = {"alg": "none", "kid": service.issuer.key_id}
     return f"{piece(header)}.{piece(claims(service))}."
 
 
 def signed_with_the_public_key(service: Running) -> str:
     """HS256 with the PEM that everybody may know as its secret."""
-    key = service.parts.issuer
+    key = service.issuer
     text = f"{piece({'alg': 'HS256', 'kid': key.key_id})}.{piece(claims(service))}"
     return f"{text}.{piece(hmac.digest(key.key.as_pem(private=False), text.encode(), 'sha256'))}"
 
 
 def critical_header(service: Running) -> str:
     """Signed as it should be, with a header that says not to accept it unless it is understood."""
-    key = service.parts.issuer
+    key = service.issuer
     header = {"alg": "RS256", "kid": key.key_id, "crit": ["b64"], "b64": True}
     text = f"{piece(header)}.{piece(claims(service))}"
     private = load_pem_private_key(key.key.as_pem(private=True), None)
@@ -78,12 +79,12 @@ def tampered(service: Running) -> str:
 
 
 def other_key(service: Running) -> str:
-    key_id = service.parts.issuer.key_id
+    key_id = service.issuer.key_id
     return jwt.encode({"alg": "RS256", "kid": key_id}, claims(service), RSAKey.generate_key(2048))
 
 
 def unknown_key_id(service: Running) -> str:
-    return jwt.encode({"alg": "RS256", "kid": "other"}, claims(service), service.parts.issuer.key)
+    return jwt.encode({"alg": "RS256", "kid": "other"}, claims(service), service.issuer.key)
 
 
 def nested_header(_service: Running) -> str:
@@ -156,7 +157,13 @@ def test_no_route_but_the_open_ones_answers_without_a_token(idle: Running) -> No
     """A new route is covered by being in the schema."""
     nobody = idle.anonymous()
     paths = nobody.get("/api/v1/openapi.json").json()["paths"]
-    open_paths = {"/healthz", "/readyz", "/metrics", "/api/v1/onboarding/csv-template"}
+    open_paths = {
+        "/healthz",
+        "/readyz",
+        "/metrics",
+        "/.well-known/jwks.json",
+        "/api/v1/onboarding/csv-template",
+    }
     for path, methods in paths.items():
         for method in methods:
             reply = nobody.request(method, path.format(portfolio_id="x", run_id="x"))

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from glassfolio.analytics.risk import FULL_COVERAGE, LEAST_COVERAGE
 from glassfolio.analytics.rolling import centred, sum_of_squares
 from glassfolio.analytics.volatility import SESSIONS_PER_YEAR
 from glassfolio.model.market import BoolArray, FloatArray, IntArray
-from glassfolio.model.results import NONE, CodeArray, Reason, Warning_
+from glassfolio.model.results import FULL_COVERAGE, LEAST_COVERAGE, NONE, CodeArray, Reason, Warning_
 
 WINDOW, LEAST_PAIRS = 90, 60
 LEAST_EIGENVALUE = 1e-10

@@ -13,10 +13,17 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.sparse import csr_array
 
-from glassfolio.analytics.risk import FULL_COVERAGE, LEAST_COVERAGE
 from glassfolio.analytics.volatility import SESSIONS_PER_YEAR
 from glassfolio.model.market import BoolArray, FloatArray, IntArray
-from glassfolio.model.results import NONE, BitArray, CodeArray, Reason, Warning_
+from glassfolio.model.results import (
+    FULL_COVERAGE,
+    LEAST_COVERAGE,
+    NONE,
+    BitArray,
+    CodeArray,
+    Reason,
+    Warning_,
+)
 
 WINDOW, LEAST_RETURNS = 252, 168
 HALF_LIFE, LEAST_SQUARES = 21, 63

@@ -1,14 +1,15 @@
-"""Lots as arrays, and what each of them is worth at every session.
+"""Lots as arrays: when each is held, what it cost, what it fetched, and what it is worth at every session.
 
-Knows nothing of the portfolio's cash, its net asset value or its flows.
+Knows nothing of cash, net asset value or flows.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
+from typing import Self
 
 import numpy as np
 
-from glassfolio.analytics.returns import Carried, carry
+from glassfolio.analytics.instruments import Instruments, Kind, Paths
 from glassfolio.model.market import BoolArray, FloatArray, IntArray
 
 
@@ -29,193 +30,160 @@ class Unvalued:
 
 @dataclass(frozen=True)
 class LotTable:
-    """L lots; every field is (L,). Sessions are rows of the price grid. Held on rows entry <= t < exit.
+    """L lots of one or many portfolios; every field is (L,). Held on sessions entry <= t < exit.
 
-    quantity: signed. multiplier: 100 for an option contract, else 1.
-    entry: -1 when bought before the grid or without a date. exit: any row past the grid when open, -1 when
-    sold before it.
+    portfolio: from 0, rising: the lots of a portfolio stand together. column: of the instruments.
+    quantity: signed. multiplier: 100 for an option contract, 0.01 for a bond quoted per 100, else 1.
+    entry: row, -1 when bought before the grid. exit: row, any past the grid when open, -1 when sold before
+    it.
+    dated: whether the entry is known. An undated lot (entry -1) counts as held from before the grid, or from
+    its first price.
     basis: the row on whose share basis quantity and prices are stated: the exit of a closed lot, the file's
     date of an open one.
     entry_price, exit_price: USD per share, NaN when unknown; then the lot is paid for, or sold, at that
     session's price.
-    column: of the price grid. For what is not in it, equal numbers below -1 mark lots of one instrument and
-    -1 a lot by itself.
-    stated_price: USD for what has no market price, NaN otherwise; cash_like lots without one are worth 1.
-    Raises ValueError when lengths differ or a lot is sold before it is bought.
+    Raises ValueError when lengths differ, portfolios are not in order or a lot is sold before it is bought.
     """
 
+    portfolio: IntArray
+    column: IntArray
     quantity: FloatArray
     multiplier: FloatArray
     entry: IntArray
     exit: IntArray
+    dated: BoolArray
     basis: IntArray
     entry_price: FloatArray
     exit_price: FloatArray
-    column: IntArray
-    cash_like: BoolArray
-    stated_price: FloatArray
 
     def __post_init__(self) -> None:
         if len({field.shape for field in vars(self).values()}) != 1:
             raise ValueError("the fields of a LotTable must have one length")
         if (self.exit < self.entry).any():
             raise ValueError("a lot is sold before it is bought")
+        if (np.diff(self.portfolio, prepend=0) < 0).any():
+            raise ValueError("the lots of a portfolio must stand together, portfolios in rising order")
 
     def __len__(self) -> int:
         return len(self.quantity)
 
-    @property
-    def stated(self) -> FloatArray:
-        """The constant price of lots that are not priced by the grid; NaN for the others."""
-        return np.where(self.cash_like & np.isnan(self.stated_price), 1.0, self.stated_price)
-
-    @property
-    def instrument(self) -> IntArray:
-        """Equal for lots of one instrument: the column of a listed one, a number below -1 for any other."""
-        named = (self.column < -1) | ((self.column >= 0) & np.isnan(self.stated))
-        alone = min(int(self.column.min(initial=-1)), -1) - 1 - np.arange(len(self))
-        return np.where(named, self.column, alone)
+    def take(self, places: IntArray | slice) -> Self:
+        """The lots at some places, in that order."""
+        return type(self)(**{field.name: getattr(self, field.name)[places] for field in fields(self)})
 
 
 @dataclass(frozen=True)
-class Book:
-    """What L lots are and earn on T sessions, in USD. Excluded lots are 0 throughout.
+class Settled:
+    """What is fixed about L lots on a grid of T sessions; every field is (L,), USD.
 
-    value, income, pnl, trades: (T, L); trades is cash received less cash paid. held, fresh: (T, L); fresh
-    means priced by the session's own close or by a stated price.
-    realised, unrealised: (T, L), against cost; cost_known: (L,), False where the first price stands in for
-    the cost.
-    unvalued: the lots left out. unvalued_cost: (T, L) their cost while held, NaN where that is unknown.
-    order: (L,) a permutation that depends on the lots' figures only, not on their places.
+    begin, end: rows; held on begin <= t < end. begin is -1 from before the grid, both are T for a lot that
+    takes no part.
+    size: signed shares on the basis from before the first row, times the multiplier.
+    cost: of the whole lot; where the fill is unknown the value at `begin` stands in. proceeds: 0 for a lot
+    that is not sold on the grid.
+    bought, sold: whether that happens on the grid.
+    at_fill: rows before this one are valued at cost, as there is no price yet; 0 for most.
+    missing: held without any price at all.
     """
 
-    value: FloatArray
-    income: FloatArray
-    pnl: FloatArray
-    trades: FloatArray
-    realised: FloatArray
-    unrealised: FloatArray
-    held: BoolArray
-    fresh: BoolArray
-    cost_known: BoolArray
-    unvalued: tuple[Unvalued, ...]
-    unvalued_cost: FloatArray
-    order: IntArray
+    begin: IntArray
+    end: IntArray
+    size: FloatArray
+    cost: FloatArray
+    proceeds: FloatArray
+    bought: BoolArray
+    sold: BoolArray
+    at_fill: IntArray
+    missing: BoolArray
 
 
-def keep_book(lots: LotTable, close: FloatArray, split: FloatArray, dividend: FloatArray) -> Book:
-    """Value and earnings of every lot at every session.
+def settle(lots: LotTable, instruments: Instruments, paths: Paths) -> Settled:
+    """When each lot is held, for how much it was bought and for how much it was sold.
 
-    close, split, dividend: (T, S), close NaN where missing. A missing close is replaced by the last one
-    before it, and before the first one by the lot's own fill; so the P&L of a gap falls on the first new
-    close. What happens on the grid's first row to lots held from before it is not known and counts as
-    nothing.
+    A lot with a dated fill is carried at it until the first price, a private one also without a date or a
+    price. Any other lot begins at its first price if that comes later than its entry. A listed instrument
+    without a single price leaves its lots out. What happens on the first row to lots held from before it is
+    not known and counts as nothing.
     """
-    rows = np.arange(len(close))[:, None]
-    shares, mark, fresh = _marks(lots, carry(close, split), split)
-    entry, valued = _entries(lots, mark, len(close))
-    active = valued & (entry < len(close)) & (lots.exit >= 0) & ~((entry < 0) & (lots.exit == 0))
-    held = active & (entry <= rows) & (rows < lots.exit)
-    bought = active & (rows == entry)
-    sold = active & (rows == lots.exit)
-    size = lots.quantity * lots.multiplier
-    value = np.where(held, size * shares * mark, 0.0)
-    cost = _paid(size, lots.entry_price, shares * mark, np.where(active, entry, 0))
-    proceeds = _paid(size, lots.exit_price, shares * mark, np.where(active, lots.exit, 0))
-    before = np.vstack([np.where(entry < 0, value[:1], 0.0), value[:-1]])
-    kept = np.vstack([np.zeros((1, len(lots)), dtype=np.bool_), held[:-1]])
-    income = np.where(kept, size * shares * _per_lot(dividend, lots, 0.0), 0.0)
-    trades = np.where(sold, proceeds, 0.0) - np.where(bought, cost, 0.0) + income
-    waiting = (lots.entry <= rows) & (rows < lots.exit) & ~valued
-    return Book(
-        value=value,
-        income=income,
-        pnl=value - before + trades,
-        trades=trades,
-        realised=np.where(sold, proceeds - cost, 0.0),
-        unrealised=np.where(held, value - cost, 0.0),
-        held=held,
-        fresh=fresh,
-        cost_known=np.isfinite(lots.entry_price),
-        unvalued=_left_out(lots, valued, len(close)),
-        unvalued_cost=np.where(waiting, np.abs(size * lots.entry_price), 0.0),
-        order=_canonical_order(lots, close),
+    sessions = instruments.sessions
+    private = instruments.kind[lots.column] == Kind.PRIVATE
+    first = paths.first[lots.column]
+    known = np.isfinite(lots.entry_price)
+    carried = known & (lots.dated | private)
+    priced = (first < sessions) | (carried & private)
+    late = ~carried & (first > np.maximum(lots.entry, 0))
+    begin = np.where(late, first, lots.entry)
+    valued = priced & ~(late & (first >= lots.exit))
+    part = valued & (begin < sessions) & (lots.exit >= 0) & ~((begin < 0) & (lots.exit == 0))
+    begin, end = np.where(part, begin, sessions), np.where(part, np.minimum(lots.exit, sessions), sessions)
+    factor = lots.quantity * lots.multiplier
+    size = factor / shares_at(paths, lots.column, lots.basis)
+    # An undated lot that is listed later is paid for at its first price, whatever its cost is said to be.
+    fill = np.where(late & ~lots.dated, np.nan, lots.entry_price)
+    cost = np.where(part, _amount(factor, fill, paths, lots.column, size, begin), 0.0)
+    sold = part & (lots.exit < sessions)
+    at_fill = np.where(part & carried & (first > np.maximum(begin, 0)), first, 0)
+    proceeds = _amount(factor, lots.exit_price, paths, lots.column, size, end)
+    never_priced = np.isnan(lots.exit_price) & (end < at_fill)
+    return Settled(
+        begin=begin,
+        end=end,
+        size=size,
+        cost=cost,
+        proceeds=np.where(sold, np.where(never_priced, cost, proceeds), 0.0),
+        bought=part & (begin >= 0),
+        sold=sold,
+        at_fill=at_fill,
+        missing=~valued & (lots.entry < sessions) & (lots.exit >= 0),
     )
 
 
-def _marks(lots: LotTable, carried: Carried, split: FloatArray) -> tuple[FloatArray, FloatArray, BoolArray]:
-    """Shares per share of the stated quantity, prices, and whether these are the session's own; each (T,
-    L).
+def shares_at(paths: Paths, column: IntArray, row: IntArray) -> FloatArray:
+    """Shares that one share from before the grid has become at `row`; those of the last row after it."""
+    at = np.clip(row, 0, paths.shares.shape[1] - 1)
+    return np.where(row < 0, 1.0, paths.shares[column, at])
+
+
+def _amount(
+    factor: FloatArray, price: FloatArray, paths: Paths, column: IntArray, size: FloatArray, row: IntArray
+) -> FloatArray:
+    """USD for the whole lot at a stated price, or at the price of `row` where none is stated."""
+    at = np.clip(row, 0, paths.price.shape[1] - 1)
+    return np.where(np.isfinite(price), factor * price, size * paths.price[column, at])
+
+
+def value_at(
+    path: FloatArray, lots: LotTable, settled: Settled, rows: IntArray
+) -> tuple[FloatArray, BoolArray]:
+    """What each lot is worth on consecutive rows, and whether it is held; (L, R), 0 while it is not.
+
+    path: (S, R) prices on the rows.
     """
-    shares = _share_factors(lots, split)
-    mark = _per_lot(carried.price, lots, np.nan)
-    mark = np.where(np.isnan(mark) & (lots.instrument >= 0), lots.entry_price / shares, mark)
-    listed = _per_lot(np.isfinite(carried.price).astype(np.float64), lots, 0.0)[-1] > 0
-    stated = np.isfinite(lots.stated)
-    mark = np.where(stated, lots.stated, np.where(listed, mark, np.nan))
-    fresh = stated | (_per_lot(carried.stale.astype(np.float64), lots, -1.0) == 0)
-    return shares, mark, fresh
+    held = (rows >= settled.begin[:, None]) & (rows < settled.end[:, None])
+    worth = np.take(path, lots.column, axis=0)
+    worth *= settled.size[:, None]
+    at_fill = np.flatnonzero(settled.at_fill > rows[0])
+    if len(at_fill):
+        early = rows < settled.at_fill[at_fill, None]
+        worth[at_fill] = np.where(early, settled.cost[at_fill, None], worth[at_fill])
+    np.copyto(worth, 0.0, where=~held)
+    return worth, held
 
 
-def _per_lot(grid: FloatArray, lots: LotTable, otherwise: float) -> FloatArray:
-    """The grid's column of each lot; `otherwise` for lots without one."""
-    instrument = lots.instrument
-    listed = np.flatnonzero(instrument >= 0)
-    columns = np.full((len(grid), len(lots)), otherwise)
-    columns[:, listed] = grid[:, instrument[listed]]
-    return columns
-
-
-def _share_factors(lots: LotTable, split: FloatArray) -> FloatArray:
-    """Product of the splits between each lot's basis and each session: forward of it, and its inverse behind
-    it.
-    """
-    factors = np.ones((len(split), len(lots)))
-    instrument = lots.instrument
-    splits = (split != 1).any(axis=0)
-    for lot in np.flatnonzero(instrument >= 0):
-        if not splits[instrument[lot]]:
-            continue
-        own = split[:, instrument[lot]]
-        basis = int(np.clip(lots.basis[lot], -1, len(split) - 1))
-        factors[basis + 1 :, lot] = np.cumprod(own[basis + 1 :])
-        if basis > 0:
-            factors[:basis, lot] = 1 / np.cumprod(own[basis:0:-1])[::-1]
-    return factors
-
-
-def _entries(lots: LotTable, mark: FloatArray, sessions: int) -> tuple[IntArray, BoolArray]:
-    """The row at which each lot's account begins, and whether it can be valued.
-
-    A lot whose fill is unknown begins at its first price if that comes later than its entry.
-    """
-    known = np.isfinite(mark)
-    first = np.where(known.any(axis=0), known.argmax(axis=0), sessions)
-    late = first > np.maximum(lots.entry, 0)
-    valued = known.any(axis=0) & ~(late & (first >= lots.exit))
-    return np.where(late, first, lots.entry), valued | (lots.entry >= sessions)
-
-
-def _paid(size: FloatArray, price: FloatArray, worth: FloatArray, row: IntArray) -> FloatArray:
-    """USD for the whole lot at `price`, or at the price of `row` where that is unknown; (L,)."""
-    at = np.take_along_axis(worth, np.clip(row, 0, len(worth) - 1)[None, :], axis=0)[0]
-    return size * np.where(np.isfinite(price), price, at)
-
-
-def _left_out(lots: LotTable, valued: BoolArray, sessions: int) -> tuple[Unvalued, ...]:
+def unvalued(lots: LotTable, settled: Settled, sessions: int) -> tuple[Unvalued, ...]:
+    """The lots that are left out, each with the reason."""
     later = lots.entry >= sessions
-    missing = ~valued & (lots.exit >= 0)
     return tuple(
         Unvalued(int(lot), Excluded.NOT_YET_HELD if later[lot] else Excluded.NO_PRICE)
-        for lot in np.flatnonzero(later | missing)
+        for lot in np.flatnonzero(later | settled.missing)
     )
 
 
-def _canonical_order(lots: LotTable, close: FloatArray) -> IntArray:
-    """Lots by their own figures; the column, whose number hangs on other symbols, only parts equals."""
-    own = _per_lot(close, lots, np.nan)
-    first = np.take_along_axis(own, np.isfinite(own).argmax(axis=0)[None, :], axis=0)[0]
-    prices = (lots.stated, lots.exit_price, lots.entry_price)
-    return np.lexsort(
-        (lots.column, first, *prices, lots.multiplier, lots.basis, lots.exit, lots.entry, lots.quantity)
-    )
+def in_order(lots: LotTable, paths: Paths) -> IntArray:
+    """A permutation, portfolio by portfolio, that only the lots' own figures and prices decide.
+
+    The column, whose number hangs on other symbols, only parts equals.
+    """
+    prices = (lots.exit_price, lots.entry_price)
+    trades = (lots.multiplier, lots.basis, lots.dated, lots.exit, lots.entry, lots.quantity)
+    return np.lexsort((lots.column, paths.mark[lots.column], *prices, *trades, lots.portfolio))

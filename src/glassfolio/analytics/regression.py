@@ -135,7 +135,7 @@ class _Room:
 
 @dataclass(frozen=True)
 class _Work:
-    """One regression, on a grid that begins a window before a block of 32 sessions and ends with one.
+    """One regression, on a grid that begins a window before a block of 16 sessions and ends with one.
 
     returns: (t, S) and inside, the rows of the grid they lie on. x: (T, K), 0 where missing; present: (T, 1).
     grid: names what a piece of the returns depends on. wanted: the windows that were asked for.

@@ -11,11 +11,10 @@ import numpy as np
 
 from glassfolio.analytics.factors import Member
 from glassfolio.analytics.options import Terms, intrinsic, price
-from glassfolio.analytics.risk import FULL_COVERAGE
 from glassfolio.analytics.scenarios import Group
 from glassfolio.analytics.shocks import Kind, Shock
 from glassfolio.model.market import BoolArray, FloatArray, IntArray
-from glassfolio.model.results import NONE, REASONS, CodeArray, Reason, Warning_, reason_of
+from glassfolio.model.results import FULL_COVERAGE, NONE, REASONS, CodeArray, Reason, Warning_, reason_of
 
 # An exact 5 % move must not fall into the lower band by rounding.
 _ROUNDING = 1e-12

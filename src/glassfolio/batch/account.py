@@ -1,29 +1,33 @@
-"""Brings a task's lots and stored prices into the ledger, and the ledger's answer into fields.
+"""A portfolio on every session of its window: the ledger's answer as fields of the snapshot.
 
 Knows no formula: those are in analytics.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 
 import numpy as np
 
-from glassfolio.analytics import factors, ledger, risk
+from glassfolio.analytics import factors
+from glassfolio.analytics.exposures import Exposures
+from glassfolio.analytics.factor_exposures import BetaTable, FactorExposures, join_as_of
+from glassfolio.analytics.ledger import Ledger
 from glassfolio.analytics.lots import LotTable
+from glassfolio.analytics.rollup import roll
+from glassfolio.analytics.statement import Statement, state_lots
+from glassfolio.batch.lots import LotsOnGrid, lay_on_grid
 from glassfolio.batch.task import Task
-from glassfolio.model.holdings import InvestmentClass, Lot
+from glassfolio.db.tables import SNAPSHOT_NUMBERS
+from glassfolio.model.holdings import InvestmentClass
 from glassfolio.model.market import FloatArray, IntArray
 from glassfolio.store import results
-
-OPEN = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True, eq=False)
 class Account:
     """A portfolio on every session of its window; arrays are (D,), NaN where a number is missing.
 
-    numbers: by field of the snapshot row. factors: one per model.
+    numbers: by field of the snapshot row. factors: of all models together, (D, 1, K).
     not_valued: symbol -> (reason, share of the holdings' value, at cost; None while unknown).
     completeness: share of (listed symbol, session) cells, from listing on, that have a close.
     """
@@ -31,12 +35,15 @@ class Account:
     numbers: Mapping[str, FloatArray]
     positions: IntArray
     lots: IntArray
-    factors: tuple[risk.FactorExposures, ...]
+    factors: FactorExposures
     not_valued: Mapping[str, tuple[str, float | None]]
     completeness: float | None
-    table: LotTable
-    ledger: ledger.Ledger
-    exposures: risk.Exposures
+    on_grid: LotsOnGrid
+    first: int
+
+    def state_lots(self, session: int) -> Statement:
+        """Every lot at a session of the window, numbered from 0; gains and income from the window's first."""
+        return state_lots(self.on_grid.lots, self.on_grid.instruments, self.first + session, self.first)
 
 
 def account(task: Task) -> Account:
@@ -46,159 +53,64 @@ def account(task: Task) -> Account:
 
 def compute(task: Task) -> Account:
     """The account of a task, from the prices and betas that are stored now."""
-    panel, start = task.panel, task.first - task.grid_first
-    table = lot_table(task)
-    anchor = task.setup.sessions.ordinal(task.portfolio.anchor or task.window[-1].item()) - task.grid_first
-    rolled = ledger.roll(
-        table,
-        panel.close,
-        panel.split,
-        panel.dividend,
-        _flows(task),
-        anchor,
-        float(task.portfolio.equity),
+    on_grid, start = lay_on_grid(task), task.first - task.grid_first
+    betas = _betas(task, len(on_grid.instruments))
+    rolled = roll(on_grid.lots, on_grid.instruments, on_grid.accounts, start, betas)
+    assert rolled.factors is not None
+    newest = state_lots(on_grid.lots, on_grid.instruments, on_grid.instruments.sessions - 1)
+    return Account(
+        _numbers(rolled.ledger, rolled.exposures),
+        rolled.ledger.positions[:, 0],
+        rolled.ledger.lots[:, 0],
+        rolled.factors,
+        _not_valued(task, on_grid.lots, rolled.ledger, newest),
+        _completeness(task),
+        on_grid,
         start,
     )
-    positions = risk.net_positions(table, rolled)
-    exposures = risk.measure(positions, rolled.nav)
-    return Account(
-        _numbers(rolled, exposures),
-        rolled.positions,
-        rolled.lots,
-        tuple(_factor_exposures(task, model, positions, rolled.nav) for model in factors.MODELS.values()),
-        _not_valued(task, table, rolled),
-        _completeness(task),
-        table,
-        rolled,
-        exposures,
-    )
 
 
-def lot_table(task: Task) -> LotTable:
-    """The lots as arrays on the task's price grid."""
-    sessions, offset = task.setup.sessions, task.grid_first
-    columns = {name: j for j, name in enumerate(task.panel.symbols)}
-
-    def row(day: date | None, otherwise: int) -> int:
-        if day is None:
-            return otherwise
-        return max(sessions.ordinal_from(day) - offset, -1)
-
-    basis = task.setup.sessions.ordinal(task.portfolio.created_at.date()) - offset
-    lots = task.lots
-    return LotTable(
-        quantity=np.array([float(lot.quantity) for lot in lots]),
-        multiplier=np.array([float(lot.option.multiplier) if lot.option else 1.0 for lot in lots]),
-        entry=np.array([row(lot.entry_date, -1) for lot in lots], dtype=np.int64),
-        exit=np.array([row(lot.exit_date, int(OPEN)) for lot in lots], dtype=np.int64),
-        basis=np.array([row(lot.exit_date, basis) for lot in lots], dtype=np.int64),
-        entry_price=np.array([_price(lot.entry_price) for lot in lots]),
-        exit_price=np.array([_price(lot.exit_price) for lot in lots]),
-        column=np.array(
-            [columns.get(lot.symbol, -1) if _listed(lot) else -1 for lot in lots], dtype=np.int64
-        ),
-        cash_like=np.array([lot.is_cash_like for lot in lots]),
-        stated_price=np.array([_stated(lot) for lot in lots]),
-    )
-
-
-def _listed(lot: Lot) -> bool:
-    return lot.investment_class is InvestmentClass.PUBLIC and not lot.is_cash_like
-
-
-def _price(value: object) -> float:
-    return float(str(value)) if value is not None else np.nan
-
-
-def _stated(lot: Lot) -> float:
-    """What is not priced by an exchange counts at its entry price; options have no such price."""
-    if lot.investment_class is InvestmentClass.PRIVATE and not lot.is_cash_like:
-        return _price(lot.entry_price)
-    return _price(lot.entry_price) if lot.is_cash_like else np.nan
-
-
-def _flows(task: Task) -> FloatArray:
-    amounts = np.zeros(task.last - task.grid_first + 1)
-    for flow in task.flows:
-        row = task.setup.sessions.ordinal_from(flow.session) - task.grid_first
-        if 0 <= row < len(amounts):
-            amounts[row] += float(flow.amount)
-    return amounts
-
-
-def _numbers(rolled: ledger.Ledger, exposures: risk.Exposures) -> dict[str, FloatArray]:
-    performance = rolled.performance
+def _numbers(ledger: Ledger, exposures: Exposures) -> dict[str, FloatArray]:
+    """The snapshot's fields, each from the part of the answer that has it."""
+    parts = (ledger.performance, ledger, exposures)
     return {
-        "nav": rolled.nav,
-        "cash": rolled.cash,
-        "value": rolled.value,
-        "long": exposures.long,
-        "short": exposures.short,
-        "gross": exposures.gross,
-        "net": exposures.net,
-        "leverage": exposures.leverage,
-        "net_leverage": exposures.net_leverage,
-        "value_coverage": rolled.value_coverage,
-        "stale_value_share": rolled.stale_value_share,
-        "pnl": rolled.pnl,
-        "realised": rolled.realised,
-        "unrealised": rolled.unrealised,
-        "income": rolled.income,
-        "flow": rolled.flow,
-        "cum_pnl": rolled.cum_pnl,
-        "cum_income": rolled.cum_income,
-        "cum_flow": rolled.cum_flow,
-        "daily_return": performance.daily_return,
-        "twr_cum": performance.twr_cum,
-        "drawdown": performance.drawdown,
-        "hhi": exposures.hhi,
-        "effective_n": exposures.effective_n,
-        "top_3": exposures.top_3,
-        "top_10": exposures.top_10,
+        name: next(getattr(part, name) for part in parts if hasattr(part, name))[:, 0]
+        for name in SNAPSHOT_NUMBERS
     }
 
 
-def _factor_exposures(
-    task: Task, model: factors.Model, positions: risk.Positions, nav: FloatArray
-) -> risk.FactorExposures:
-    with task.setup.database.reading() as connection:
-        stored = results.betas(
-            connection,
-            task.setup.factor_set.name,
-            model.key,
-            task.listed_symbols,
-            task.block_first,
-            task.last,
-        )
-    keys, symbols = model.published(task.setup.factor_set), task.panel.symbols
-    shape = (task.last - task.first + 1, len(symbols), len(keys))
-    value = np.full(shape, np.nan)
-    in_model = np.zeros((shape[0], shape[2]), dtype=np.bool_)
-    skip = task.first - task.block_first
-    for name, series in stored.items():
-        value[:, symbols.index(name)] = series.value[skip:]
-        in_model |= np.isfinite(series.value[skip:])
-    nothing = np.zeros(shape[:2], dtype=np.int64)
-    betas = factors.Betas(
-        model=model,
-        keys=keys,
-        value=value,
-        stderr=value,
-        r2=value[:, :, 0],
-        dof=value[:, :, 0],
-        n=nothing,
-        reason=np.zeros(shape, dtype=np.int8),
-        warnings=np.zeros(shape, dtype=np.int16),
-        in_model=in_model,
-    )
-    return risk.factor_exposures(positions, betas, nav)
+def _betas(task: Task, columns: int) -> BetaTable:
+    """The stored betas of all models, from the first session of the block on."""
+    symbols = {name: j for j, name in enumerate(task.panel.symbols)}
+    values, in_model, keys = [], [], list[str]()
+    for model in factors.MODELS.values():
+        own = model.published(task.setup.factor_set)
+        with task.setup.database.reading() as connection:
+            stored = results.betas(
+                connection,
+                task.setup.factor_set.name,
+                model.key,
+                task.listed_symbols,
+                task.block_first,
+                task.last,
+            )
+        value = np.full((task.last - task.block_first + 1, columns, len(own)), np.nan)
+        for name, series in stored.items():
+            value[:, symbols[name]] = series.value
+        keys.extend(own)
+        values.append(value)
+        in_model.append(np.isfinite(value).any(axis=1))
+    sessions = task.last - task.first + 1
+    return join_as_of(tuple(keys), np.concatenate(values, axis=2), np.concatenate(in_model, axis=1), sessions)
 
 
-def _not_valued(task: Task, table: LotTable, rolled: ledger.Ledger) -> dict[str, tuple[str, float | None]]:
+def _not_valued(
+    task: Task, table: LotTable, ledger: Ledger, newest: Statement
+) -> dict[str, tuple[str, float | None]]:
     """The lots that take no part, by symbol, with their share of the newest session's holdings at cost."""
     cost = np.abs(table.quantity * table.multiplier * table.entry_price)
-    valued = float(np.abs(np.nan_to_num(rolled.values[-1])).sum())
-    left = {item.lot: item.reason.value for item in rolled.unvalued}
+    valued = float(np.abs(np.nan_to_num(newest.value)).sum())
+    left = {item.lot: item.reason.value for item in ledger.unvalued}
     whole = valued + float(cost[list(left)].sum()) if left else valued
     named: dict[str, tuple[str, float | None]] = {}
     for index, reason in sorted(left.items()):

@@ -153,11 +153,14 @@ def migrate() -> None:
 def token(
     subject: Annotated[str, typer.Option(help="Whom the token is for.")] = LOCAL_SUBJECT,
     ttl: Annotated[str, typer.Option(help="How long it is valid: 60s, 10m, 1h.")] = "60s",
+    link: Annotated[
+        bool, typer.Option("--link", help="A one-time sign-in link for a browser instead, good for 10m.")
+    ] = False,
 ) -> None:
-    """Print a bearer token for scripts."""
-    from glassfolio.cli.operate import token as make_token
+    """Print a bearer token for scripts, or a sign-in link."""
+    from glassfolio.cli import operate
 
-    print(make_token(_settings(), subject, ttl))
+    print(operate.link(_settings(), subject) if link else operate.token(_settings(), subject, ttl))
 
 
 @app.command()

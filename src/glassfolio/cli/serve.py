@@ -17,10 +17,12 @@ from glassfolio import bundled
 from glassfolio.cli import logs
 from glassfolio.cli.main import COMPLETED, FAILED, LOCAL_SUBJECT
 from glassfolio.cli.onboard import caller_of
+from glassfolio.cli.operate import sign_in_link
 from glassfolio.cli.render import show
 from glassfolio.cli.watching import Local
 from glassfolio.clock import from_iso
 from glassfolio.errors import SettingsError
+from glassfolio.identity.origin import is_loopback
 from glassfolio.model.messages import duration
 from glassfolio.onboarding import Upload
 from glassfolio.settings import Settings, load
@@ -61,17 +63,33 @@ def serve(settings: Settings, make_app: AppMaker, *, with_worker: bool) -> None:
     """Serve until stopped."""
     logs.configure(settings.log_format)
     sys.setswitchinterval(SWITCH_SECONDS)
+    _require_safe_address(settings)
     listening = _listen(settings.host, settings.port)
     settings = settings.model_copy(update={"port": listening.getsockname()[1]})
     parts = assemble(settings)
 
     def ready() -> None:
         print(f"glassfolio is listening on http://{settings.host}:{settings.port}", flush=True)
+        _show_way_in(parts)
 
     try:
         make_server(make_app(parts, with_worker), ready).run(sockets=[listening])
     finally:
         parts.close()
+
+
+def _show_way_in(parts: Parts) -> None:
+    if parts.settings.auth == "local":
+        print(f"Sign in, once and within ten minutes: {sign_in_link(parts, LOCAL_SUBJECT)}", flush=True)
+
+
+def _require_safe_address(settings: Settings) -> None:
+    """Raises SettingsError where tokens and sign-ins could be read on the way."""
+    if not is_loopback(settings.host) and not settings.address.startswith("https://"):
+        raise SettingsError(
+            f"Listening on {settings.host} lets others in: put a proxy with TLS before it and set"
+            " GLASSFOLIO_PUBLIC_URL=https://…, or listen on 127.0.0.1."
+        )
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -94,7 +112,7 @@ def make_server(app: "FastAPI", ready: Callable[[], None]) -> Server:
         http="h11",
         log_config=None,
         access_log=False,
-        # Whom to believe about where a request came from is a setting of ours.
+        # Whom to believe about a caller's address is TRUSTED_PROXIES' business.
         proxy_headers=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
@@ -128,6 +146,7 @@ def demo(make_app: AppMaker, port: int, *, leave: bool) -> int:
         database_url="",
         port=_free_port(port),
     )
+    _require_safe_address(settings)
     parts = assemble(settings)
     ready = threading.Event()
     server = make_server(make_app(parts, True), ready.set)
@@ -139,6 +158,7 @@ def demo(make_app: AppMaker, port: int, *, leave: bool) -> int:
         _wait(ready, serving)
         ended = _show_sample(parts)
         if not leave:
+            _show_way_in(parts)
             _until_stopped(settings)
         server.should_exit = True
         serving.join(GRACE_SECONDS + 5)

@@ -1,4 +1,4 @@
-"""The built-in issuer of tokens: an RSA key in the data folder, made on first use.
+"""The built-in issuer of tokens: an RSA key in the data folder, made on first use, and its key set.
 
 Its tokens carry the same claims as those of an outside issuer and pass through the same verifier.
 """
@@ -6,10 +6,15 @@ Its tokens carry the same claims as those of an outside issuer and pass through 
 import os
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from joserfc import jwt
+from joserfc.errors import JoseError
 from joserfc.jwk import RSAKey
+
+from glassfolio.errors import SettingsError
+from glassfolio.identity.claims import Rules
 
 ISSUER = "glassfolio:local"
 # The party of tokens made on the command line, for scripts; accepted whatever the service's address.
@@ -17,6 +22,7 @@ SCRIPTS = "glassfolio:scripts"
 KEY_FILE = "issuer.pem"
 KEY_BITS = 2048
 LIFETIME_SECONDS = 60
+OTHERS = 0o077
 
 
 class Issuer:
@@ -30,13 +36,27 @@ class Issuer:
         """The name of the key in a token's header."""
         return self.key.thumbprint()
 
-    def token(self, subject: str, now: datetime, lifetime: int = LIFETIME_SECONDS) -> str:
-        """A bearer token for `subject` and this issuer's party, valid for `lifetime` seconds from `now`."""
+    def rules(self) -> Rules:
+        """What this installation's tokens must say: made for its address, or for scripts."""
+        return Rules(ISSUER, frozenset({self.party, SCRIPTS}), names_sign_in=True)
+
+    def public_keys(self) -> dict[str, Any]:
+        """The key set (JWKS) that others can check our tokens with."""
+        public = self.key.as_dict(private=False)
+        return {"keys": [{**public, "kid": self.key_id, "use": "sig", "alg": "RS256"}]}
+
+    def token(
+        self, subject: str, now: datetime, lifetime: int = LIFETIME_SECONDS, sign_in: str | None = None
+    ) -> str:
+        """A bearer token for `subject` and this issuer's party, valid for `lifetime` seconds from `now`.
+
+        sign_in: the sign-in it belongs to; None for one of its own.
+        """
         issued = int(now.timestamp())
         claims = {
             "iss": ISSUER,
             "sub": subject,
-            "sid": str(uuid4()),
+            "sid": sign_in or str(uuid4()),
             "azp": self.party,
             "iat": issued,
             "nbf": issued,
@@ -46,11 +66,21 @@ class Issuer:
 
 
 def load(folder: Path, party: str) -> Issuer:
-    """The installation's issuer; makes its key, readable by the owner of the folder only."""
+    """The installation's issuer; makes its key, readable by the owner of the folder only.
+
+    Raises SettingsError when the key cannot be read, or can be read by others.
+    """
     path = folder / KEY_FILE
     if not path.exists():
         _make(path)
-    return Issuer(RSAKey.import_key(path.read_text("ascii")), party)
+    if path.stat().st_mode & OTHERS:
+        raise SettingsError(f"{path} must be readable by its owner only: chmod 600 {path}")
+    try:
+        return Issuer(RSAKey.import_key(path.read_text("ascii")), party)
+    except (JoseError, OSError, ValueError, TypeError):
+        raise SettingsError(
+            f"{path} is no private key; restore it, or remove it to make a new one."
+        ) from None
 
 
 def _make(path: Path) -> None:

@@ -63,6 +63,9 @@ class Warning_(StrEnum):  # noqa: N801 - the builtin Warning has the name withou
         return 1 << WARNINGS.index(self)
 
 
+# Share of the exposure behind a number below which it is missing, and below which it has a warning.
+LEAST_COVERAGE = 0.50
+FULL_COVERAGE = 0.95
 REASONS = tuple(Reason)
 WARNINGS = tuple(Warning_)
 NONE = -1

@@ -9,7 +9,19 @@ from starlette.concurrency import run_in_threadpool
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from glassfolio import __version__
-from glassfolio.web import errors, events, health, live, portfolios, results, status
+from glassfolio.web import (
+    errors,
+    events,
+    health,
+    live,
+    page_security,
+    pages,
+    portfolios,
+    results,
+    sign_in,
+    status,
+    tokens,
+)
 from glassfolio.web.access import Users
 from glassfolio.web.bounds import Bounds
 from glassfolio.web.limits import Limits, TellLimits, policies
@@ -34,9 +46,11 @@ def create_app(parts: Parts, *, with_worker: bool = True, limits: Limits | None 
             await run_in_threadpool(worker.start)
         watching.start()
         following.start()
+        renewing = asyncio.create_task(parts.verifier.keys.keep_fresh())
         try:
             yield
         finally:
+            renewing.cancel()
             hub.close()
             await run_in_threadpool(following.stop)
             watching.stop()
@@ -59,6 +73,8 @@ def create_app(parts: Parts, *, with_worker: bool = True, limits: Limits | None 
     errors.install(app)
     # The last one added meets a request first.
     app.add_middleware(errors.LastResort)
+    app.add_middleware(pages.ErrorPages)
+    page_security.install(app, parts.settings)
     app.add_middleware(Bounds)
     app.add_middleware(TellLimits)
     if parts.settings.trusted_proxies:
@@ -70,4 +86,8 @@ def create_app(parts: Parts, *, with_worker: bool = True, limits: Limits | None 
     app.include_router(portfolios.router)
     app.include_router(results.router)
     app.include_router(health.router)
+    app.include_router(tokens.router)
+    app.include_router(sign_in.router)
+    app.include_router(pages.router)
+    app.mount("/static", pages.STATIC)
     return app

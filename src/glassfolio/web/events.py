@@ -9,7 +9,7 @@ from fastapi.responses import Response
 
 from glassfolio.following import News, Topic
 from glassfolio.reading import StatusAnswer
-from glassfolio.web.access import PartsOf, SignedIn
+from glassfolio.web.access import PartsOf, Watching
 from glassfolio.web.limited import limited
 from glassfolio.web.limits import RouteClass
 from glassfolio.web.live import Client, EventStream, Hub
@@ -31,7 +31,7 @@ After = Annotated[int | None, Query(ge=0, le=LARGEST)]
 async def status_events(
     portfolio_id: str,
     request: Request,
-    caller: SignedIn,
+    caller: Watching,
     parts: PartsOf,
     last_event_id: LastId = None,
     after: After = None,
@@ -58,7 +58,7 @@ async def status_events(
 async def run_events(
     run_id: str,
     request: Request,
-    caller: SignedIn,
+    caller: Watching,
     parts: PartsOf,
     last_event_id: LastId = None,
     after: After = None,

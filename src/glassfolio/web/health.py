@@ -23,8 +23,8 @@ async def alive() -> Response:
 
 @router.get("/readyz", responses=READINESS)
 def ready(parts: PartsOf) -> Response:
-    """Database, migrations and a living worker."""
-    checks = {"database": False, "migrations": False, "worker": False}
+    """Database, migrations, a living worker, and keys to check tokens with."""
+    checks = {"database": False, "migrations": False, "worker": False, "keys": parts.verifier.keys.alive()}
     try:
         checks["migrations"] = migrate.is_current(parts.database)
         checks["database"] = True

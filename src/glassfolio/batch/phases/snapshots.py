@@ -23,7 +23,7 @@ from glassfolio.store import market, results, rows
 
 NAME = PhaseName("snapshots", "phase_2_6", "Portfolio Snapshots & Analytics", "dates")
 # Part of every fingerprint: raised when the arithmetic changes.
-ARITHMETIC = "snapshots-1"
+ARITHMETIC = "snapshots-2"
 
 
 def inputs(connection: sa.Connection, task: Task) -> str:
@@ -78,20 +78,19 @@ def work(task: Task, payload: Payload) -> Result:
 
 
 def _factor_rows(whole: Account, at: IntArray) -> list[results.FactorRows]:
+    found = whole.factors
+    beta, dollars, reason = found.beta[at, 0], found.dollars[at, 0], found.beta_reason[at, 0]
+    coverage, age = found.coverage[at, 0], found.age[at, 0]
     return [
         results.FactorRows(
             key,
-            exposures.beta[at, k],
-            exposures.dollars[at, k],
-            exposures.coverage[at, k],
-            exposures.age[at, k],
-            tuple(
-                reason.value if (reason := reason_of(int(code))) else None
-                for code in exposures.beta_reason[at, k]
-            ),
+            beta[:, k],
+            dollars[:, k],
+            coverage[:, k],
+            age[:, k],
+            tuple(word.value if (word := reason_of(int(code))) else None for code in reason[:, k]),
         )
-        for exposures in whole.factors
-        for k, key in enumerate(exposures.keys)
+        for k, key in enumerate(found.keys)
     ]
 
 

@@ -8,6 +8,7 @@ from glassfolio.db.tables.market import allowance, coverage, price, quarantine, 
 from glassfolio.db.tables.people import user
 from glassfolio.db.tables.results import SNAPSHOT_NUMBERS, exposure, metric, snapshot, snapshot_factor
 from glassfolio.db.tables.runs import activity, chunk, phase, run, status_document, symbol_outcome, worker
+from glassfolio.db.tables.sign_ins import password, password_tries, sign_in, sign_in_link, stream_ticket
 from glassfolio.db.tables.types import Exact, Moment, metadata
 
 __all__ = [
@@ -23,14 +24,19 @@ __all__ = [
     "lot",
     "metadata",
     "metric",
+    "password",
+    "password_tries",
     "phase",
     "portfolio",
     "price",
     "quarantine",
     "run",
+    "sign_in",
+    "sign_in_link",
     "snapshot",
     "snapshot_factor",
     "status_document",
+    "stream_ticket",
     "symbol",
     "symbol_outcome",
     "user",
