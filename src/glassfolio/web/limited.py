@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request
 
-from glassfolio.web.access import SignedIn
+from glassfolio.web.access import MaybeVisiting, SignedIn, Watching, address_of
 from glassfolio.web.limits import Limits, RouteClass
 
 
@@ -15,11 +15,6 @@ def limits_of(request: Request) -> Limits:
     """The counters of this process."""
     counters: Limits = request.app.state.limits
     return counters
-
-
-def address_of(request: Request) -> str:
-    """Where a request comes from; forwarded by a trusted proxy only, see the application."""
-    return request.client.host if request.client else ""
 
 
 async def sign_in_allowed(request: Request) -> None:
@@ -55,6 +50,27 @@ class LimitedUpload(Limited):
     ) -> None:
         """Charge the caller, or raise TooManyRequests."""
         charge(request, caller.user_id, RouteClass.DRY_RUN if dry_run else self.of)
+
+
+class LimitedStream(Limited):
+    """The class of a stream, which a ticket may open as well."""
+
+    def __init__(self) -> None:
+        super().__init__(RouteClass.STREAM)
+
+    async def __call__(
+        self, request: Request, _allowed: Annotated[None, Depends(sign_in_allowed)], caller: Watching
+    ) -> None:
+        """Charge the caller, or raise TooManyRequests."""
+        charge(request, caller.user_id, self.of)
+
+
+async def limited_page(
+    request: Request, _allowed: Annotated[None, Depends(sign_in_allowed)], visitor: MaybeVisiting
+) -> None:
+    """Charge whoever is signed in for a page, or raise TooManyRequests."""
+    if visitor is not None:
+        charge(request, visitor.user_id, RouteClass.OTHER)
 
 
 def charge(request: Request, user_id: str, of: RouteClass) -> None:

@@ -14,7 +14,9 @@ from glassfolio.model.holdings import ACCOUNT_TYPES
 Schema = dict[str, Any]
 
 # Answered without a token.
-OPEN_PATHS = frozenset({"/healthz", "/readyz", "/metrics", "/api/v1/onboarding/csv-template"})
+OPEN_PATHS = frozenset(
+    {"/healthz", "/readyz", "/metrics", "/api/v1/onboarding/csv-template", "/.well-known/jwks.json"}
+)
 PROBLEM_TYPE = "application/problem+json"
 EXAMPLE_ID = "4f5a7c52-6f0c-4a0f-8f51-2d5f3c1f9a10"
 
