@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -61,9 +61,17 @@ class Service:
         return int(line.split()[1]) / 1024
 
 
+PROGRAM = ("-m", "bench.unlimited")
+
+
 @contextmanager
-def running(folder: Path, serve: str = "", **settings: str) -> Iterator[Service]:
-    """Serve from `folder` on a free port until the block ends. serve: more options of the command."""
+def running(
+    folder: Path, serve: str = "", program: Sequence[str] = PROGRAM, **settings: str
+) -> Iterator[Service]:
+    """Serve from `folder` on a free port until the block ends. serve: more options of the command.
+
+    program: what Python is given to run.
+    """
     environment = {
         **os.environ,
         "GLASSFOLIO_DATA_DIR": str(folder),
@@ -72,7 +80,7 @@ def running(folder: Path, serve: str = "", **settings: str) -> Iterator[Service]
     }
     log = (folder / "serve.log").open("w", encoding="utf-8")
     process = subprocess.Popen(
-        [sys.executable, "-m", "bench.unlimited", "serve", "--port", "0", *serve.split()],
+        [sys.executable, *program, "serve", "--port", "0", *serve.split()],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=log,

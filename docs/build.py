@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from docs import contract, tables, terminal
+from docs import contract, measures, tables, terminal
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -25,6 +25,9 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "metrics": tables.metrics,
     "models": tables.models,
     "factor_sets": tables.factor_sets,
+    "honesty": measures.honesty,
+    "percent_rules": measures.percent_rules,
+    "remaining_rules": measures.remaining_rules,
     "scenarios": tables.scenarios,
 }
 

@@ -171,6 +171,10 @@ class ProviderUnavailable(ProviderFault):
 class ProviderRateLimited(ProviderFault):
     """The price source allows no more requests for now."""
 
+    def __init__(self, retry_after: float | None = None) -> None:
+        super().__init__()
+        self.retry_after = retry_after
+
 
 class ProviderKeyRejected(ProviderFault):
     """The price source refused our key."""

@@ -19,6 +19,7 @@ from glassfolio.analytics.significance import p_values
 from glassfolio.analytics.statement import Statement
 from glassfolio.batch import account
 from glassfolio.batch.pipeline import NAMES
+from glassfolio.batch.start import RUNS
 from glassfolio.batch.task import Setup, Task, Workplace
 from glassfolio.clock import Clock, from_iso, iso
 from glassfolio.errors import NotFound
@@ -29,6 +30,7 @@ from glassfolio.model.run import Run, RunState
 from glassfolio.progress import fold
 from glassfolio.store import blocks, portfolios, results, rows
 
+OWN_AT_ONCE = RUNS.partition_concurrency or 1
 WIRE_IDS: Mapping[str, str] = {name.key: name.wire_id for name in NAMES}
 Record = dict[str, Any]
 
@@ -93,16 +95,18 @@ class Reading:
         """The document of a run as it is sent now."""
         if shown.body is None or shown.started_at is None:
             never = fold.never_onboarded(portfolio_id, NAMES)
-            return StatusAnswer(fold.encode(never) + b"}", None, None)
-        until = shown.ended_at or self.clock.now()
+            body = fold.splice(fold.encode(never), elapsed_seconds=0, heartbeat_at=None, queue=None)
+            return StatusAnswer(body, None, None)
         queue = self._queue(connection, shown, owner_id) if shown.state is RunState.QUEUED else None
         body = fold.splice(
             shown.body,
-            elapsed_seconds=_elapsed(iso(shown.started_at), iso(until)),
+            elapsed_seconds=fold.elapsed_seconds(shown.started_at, shown.ended_at, self.clock.now()),
             heartbeat_at=datetime.fromtimestamp(shown.beat, UTC) if shown.beat else None,
             queue=queue,
         )
-        wait = fold.poll_after_ms(shown.state) if shown.state else None
+        wait = None
+        if shown.state is not None and shown.updated_at is not None:
+            wait = fold.poll_after_ms(shown.state, shown.updated_at, shown.waiting_until)
         return StatusAnswer(
             body, f"{shown.run_id}.{shown.attempt}.{shown.seq}", math.ceil(wait / 1000) if wait else None
         )
@@ -111,11 +115,9 @@ class Reading:
         assert shown.started_at is not None
         epoch = self.setup.database.dialect.epoch
         alive = rows.workers_alive(connection, self.lease, epoch)
-        return {
-            "position": 1 + rows.waiting_before(connection, owner_id, shown.started_at),
-            "starts_in": None,
-            "reason": "workers_busy" if alive else "no_worker",
-        }
+        return rows.place(connection, owner_id, shown.started_at).told(
+            bool(alive), OWN_AT_ONCE, self.clock.now()
+        )
 
     def log(
         self, owner_id: str, run_id: str, after: int = 0, limit: int = 500, attempt: int | None = None
@@ -252,14 +254,10 @@ def _earlier(shown: rows.Shown, attempt: int) -> StatusAnswer:
     """An attempt that another one has followed: its times stand in its own document."""
     assert shown.body is not None
     known = json.loads(shown.body + b"}")
-    elapsed = _elapsed(known["started_at"], known["finished_at"])
+    ended = from_iso(known["finished_at"])
+    elapsed = fold.elapsed_seconds(from_iso(known["started_at"]), ended, ended)
     body = fold.splice(shown.body, elapsed_seconds=elapsed, heartbeat_at=None, queue=None)
     return StatusAnswer(body, f"{shown.run_id}.{attempt}.{shown.seq}", None)
-
-
-def _elapsed(start: str, end: str) -> int:
-    """Whole seconds between two moments as they are shown."""
-    return max(0, math.floor((from_iso(end) - from_iso(start)).total_seconds()))
 
 
 # Why a number of a snapshot is missing; one reason each, see analytics.
@@ -394,5 +392,6 @@ def run_record(run: Run) -> Record:
         "first_session": run.first_session.isoformat() if run.first_session else None,
         "last_session": run.last_session.isoformat() if run.last_session else None,
         "failure_code": run.failure_code.value if run.failure_code else None,
+        "honesty": dict(run.honesty) if run.honesty else None,
         "links": {"run": f"/api/v1/runs/{run.id}", "log": f"/api/v1/runs/{run.id}/log"},
     }

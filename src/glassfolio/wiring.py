@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from glassfolio.analytics.factors import FACTOR_SETS
+from glassfolio.batch.observing import observe
 from glassfolio.batch.pipeline import Pipeline
-from glassfolio.batch.start import RUNS, Starter, statements, watch_interrupted
+from glassfolio.batch.start import RUNS, Starter, statements
 from glassfolio.batch.task import Setup, Workplace
 from glassfolio.clock import Clock, SystemClock
 from glassfolio.db.engine import SQLITE, Database, connect
@@ -26,6 +27,8 @@ from glassfolio.onboarding import Onboarding
 from glassfolio.operations import NETWORK_FILE_SYSTEMS, file_system, require_migrated
 from glassfolio.providers import PROVIDERS
 from glassfolio.providers.base import PriceProvider, ProviderSettings
+from glassfolio.providers.timing import Timing
+from glassfolio.providers.waits import Waits
 from glassfolio.reading import Reading
 from glassfolio.sessions import Sessions
 from glassfolio.sessions import load as load_sessions
@@ -95,7 +98,8 @@ def assemble(settings: Settings, clock: Clock | None = None) -> Parts:
     database = open_database(settings, clock)
     require_migrated(database)
     sessions = load_sessions(settings.data_dir, settings.extra_closures)
-    provider = make_provider(settings, database, sessions)
+    waits = Waits(clock)
+    provider = make_provider(settings, database, sessions, waits)
     setup = Setup(
         database,
         clock,
@@ -103,6 +107,7 @@ def assemble(settings: Settings, clock: Clock | None = None) -> Parts:
         provider,
         FACTOR_SETS[settings.factors],
         settings.min_valued,
+        waits,
         settings.risk_free_rate,
     )
     dispatcher = Dispatcher(database)
@@ -156,14 +161,15 @@ def open_database(settings: Settings, clock: Clock) -> Database:
     return database
 
 
-def make_provider(settings: Settings, database: Database, sessions: Sessions) -> PriceProvider:
-    """The price source of the settings, its rate shared over all workers."""
+def make_provider(settings: Settings, database: Database, sessions: Sessions, waits: Waits) -> PriceProvider:
+    """The price source of the settings, its rate shared over all workers, its pauses told to `waits`."""
     provider_settings = ProviderSettings(
         sessions=sessions.dates,
         url=settings.provider_url,
         key=settings.provider_key.get_secret_value(),
         prices_dir=settings.prices_dir,
         rate=settings.provider_rate,
+        timing=Timing(sleep=waits.sleep),
     )
     make = PROVIDERS[settings.provider]
     unlimited = make(provider_settings, Unlimited())
@@ -224,15 +230,10 @@ def standard_pipeline(engine: Engine, parts: Parts) -> Pipeline:
 
 
 def observer(parts: Parts) -> Watch:
-    """The watch, in every process, that marks runs whose worker is gone."""
+    """The watch, in every process, that tells of runs whose worker is gone or does not get on."""
 
     def look() -> None:
         with parts.database.transaction() as connection:
-            watch_interrupted(
-                connection,
-                parts.clock,
-                parts.settings.lease,
-                parts.database.dialect.epoch,
-            )
+            observe(connection, parts.clock, parts.settings.lease, parts.database.dialect.epoch)
 
     return Watch("observer", max(parts.settings.lease / 4, 0.25), look)

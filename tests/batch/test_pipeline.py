@@ -310,7 +310,7 @@ def test_the_percent_of_a_run_only_rises(workshop: Workshop) -> None:
         if position == len(PHASES):
             break
         task = workshop.pipeline.workplace.task(run_id)
-        for number, result in workshop.pipeline.results(task, PHASES[position], todo or []):
+        for number, result in workshop.pipeline.results(task, 0, PHASES[position], todo or []):
             with workshop.database.transaction() as connection:
                 assert workshop.pipeline.settle(connection, run_id, 0, position, number, result)
             doc = workshop.document(run_id)

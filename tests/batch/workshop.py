@@ -23,6 +23,7 @@ from glassfolio.model.run import Trigger
 from glassfolio.progress import fold
 from glassfolio.providers.base import Fetched, ProviderSettings
 from glassfolio.providers.bundled import BundledProvider
+from glassfolio.providers.waits import Waits
 from glassfolio.sessions import Sessions
 from glassfolio.store import portfolios, rows
 from glassfolio.wiring import Unlimited
@@ -129,9 +130,15 @@ class Workshop:
     orders: Orders = field(default_factory=Orders)
 
     def __post_init__(self) -> None:
-        self.provider = Scripted(self.calendar)
+        self.provider = self.make_provider()
         self.setup = Setup(
-            self.database, self.clock, self.calendar, self.provider, FACTOR_SETS["demo"], min_valued=0.5
+            self.database,
+            self.clock,
+            self.calendar,
+            self.provider,
+            FACTOR_SETS["demo"],
+            min_valued=0.5,
+            waits=Waits(self.clock),
         )
         self.starter = Starter(
             cast(Dispatcher, self.orders), self.clock, self.calendar, self.provider, self.history, None
@@ -140,6 +147,10 @@ class Workshop:
         self.pipeline = Pipeline(
             cast(Engine, InlineEngine(self.database)), self.database, self.clock, workplace
         )
+
+    def make_provider(self) -> Scripted:
+        """The source of prices that a test scripts."""
+        return Scripted(self.calendar)
 
     def open(self, *lots: Lot, trap: str = "") -> tuple[Portfolio, str]:
         """A stored portfolio with a queued run."""

@@ -24,6 +24,7 @@ from glassfolio.settings import Settings
 from glassfolio.web.app import create_app
 from glassfolio.web.limits import Limits
 from glassfolio.wiring import Parts, assemble
+from tests.contracts.published import errors
 
 Json = dict[str, Any]
 PATIENCE_SECONDS = 60
@@ -177,8 +178,10 @@ def stored(client: httpx.Client, content: str | bytes = ONE_LOT, **changes: str)
 
 
 def status(client: httpx.Client, portfolio_id: str) -> Json:
+    """The status document of a portfolio; its bytes keep the schema that the service publishes."""
     reply = client.get(f"/api/v1/onboarding/status/{portfolio_id}")
     assert reply.status_code == 200, reply.text
+    assert errors(client, reply.content) == []
     doc: Json = reply.json()
     return doc
 

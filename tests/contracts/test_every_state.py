@@ -73,6 +73,39 @@ class TestAcrossRestarts:
         assert plain.words == ["running", "failed"]
 
 
+def test_alive_and_silent_for_a_minute_is_stalled(serve: Serve, fake: FakeTiingo) -> None:
+    fake.delay = 2.5
+    with serve() as service:
+        client, clock = service.client(), service.parts.clock
+        assert isinstance(clock, ShiftedClock)
+        portfolio_id = opened(client)["portfolio_id"]
+        wait_for(lambda: bool(status(client, portfolio_id)["work_started_at"]))
+        clock.move(timedelta(seconds=61))
+        wait_for(lambda: bool(status(client, portfolio_id)["stalled"]))
+        stalled = status(client, portfolio_id)
+        assert (stalled["status"], stalled["state"]) == ("running", "running")
+        assert stalled["stalled_reason"] == "provider_silent"
+        assert stalled["activity_log"][-1]["code"] == "RUN_STALLED"
+        fake.delay = 0.0
+        done = ended(client, portfolio_id)
+        assert (done["status"], done["stalled"]) == ("completed", False)
+        assert 60 <= done["honesty"]["m10_stalled"] <= 65
+
+
+def test_a_wait_of_an_hour_can_be_cancelled(serve: Serve, fake: FakeTiingo, plain: PlainClient) -> None:
+    """The provider's pause holds for all of the service's runs, so this one has the service for itself."""
+    fake.set_faults({"*": "rate_limited_1h"})
+    with serve() as service:
+        alice = service.client()
+        answer = opened(alice)
+        wait_for(lambda: bool(status(alice, answer["portfolio_id"])["state"] == "waiting"))
+        shown = status(alice, answer["portfolio_id"])
+        assert shown["poll_after_ms"] == 10_000
+        assert shown["overall_progress"]["percent_complete"] < 100
+        assert alice.post(f"/api/v1/runs/{answer['run_id']}/cancel").status_code == 202
+        assert follow(alice, answer["portfolio_id"], plain)["conclusion"] == "cancelled"
+
+
 def test_a_clock_that_steps_back_shows_no_negative_time(serve: Serve) -> None:
     """S5: elapsed is never below zero."""
     with serve(worker=False) as service:
@@ -254,6 +287,62 @@ class TestWhileAndAfterWork:
         assert second["run_id"] != first["run_id"]
         assert {(p["outcome"], p["reason"]) for p in second["phases"]} == {("cached", "UP_TO_DATE")}
         assert len(provider.hits) == asked
+
+
+class TestTheTruthBesideTheWord:
+    """`running` has a state: waiting, stalled, cancelling; each brought about over HTTP."""
+
+    def test_a_provider_that_asks_to_wait_is_shown_with_the_clock_time(
+        self, alice: httpx.Client, provider: FakeTiingo, plain: PlainClient
+    ) -> None:
+        provider.set_faults({"AMD": ["rate_limited_2s", "good"]})
+        portfolio_id = opened(alice, HEADER + "AMD,10,80.00,2021-03-15\n")["portfolio_id"]
+        done = follow(alice, portfolio_id, plain)
+        waiting = [doc for doc in plain.seen if doc["state"] == "waiting"]
+        assert {doc["status"] for doc in waiting} == {"running"}
+        assert waiting[0]["phases"][0]["waiting"]["for"] == "provider"
+        assert waiting[0]["phases"][0]["waiting"]["until"] > waiting[0]["updated_at"]
+        assert (done["conclusion"], done["phases"][0]["waiting"]) == ("success", None)
+        codes = [entry["code"] for entry in done["activity_log"]]
+        assert codes.index("PROVIDER_WAIT") < codes.index("PROVIDER_RESUMED")
+
+
+class TestHonesty:
+    """B4."""
+
+    def test_a_finished_run_publishes_how_honest_it_was(
+        self, alice: httpx.Client, provider: FakeTiingo, plain: PlainClient
+    ) -> None:
+        provider.delay = 0.02
+        portfolio_id = opened(alice, HEADER + "BAC,10,35.00,2021-03-15\n")["portfolio_id"]
+        done = follow(alice, portfolio_id, plain)
+        assert all(doc["honesty"] is None for doc in plain.seen if doc["status"] == "running")
+        honesty = done["honesty"]
+        assert 0 <= honesty["m1"] <= honesty["m2"] <= 1
+        assert honesty["m3"] == 0
+        assert honesty["text"] == f"The bar was off by {100 * honesty['m1']:.1f} % on average."
+        [listed] = alice.get(f"/api/v1/portfolios/{portfolio_id}/runs").json()
+        assert listed["honesty"] == honesty
+
+    def test_a_later_run_says_that_it_rests_on_earlier_ones(
+        self, alice: httpx.Client, provider: FakeTiingo, plain: PlainClient
+    ) -> None:
+        follow(alice, opened(alice, HEADER + "RRC,10,10.00,2021-03-15\n")["portfolio_id"], PlainClient())
+        provider.delay = 0.3
+        follow(alice, opened(alice, TWO_LOTS + "ZZZW,1,10.00,2021-03-15\n")["portfolio_id"], plain)
+        working = [doc for doc in plain.seen if doc["eta"] is not None]
+        assert working
+        assert {doc["overall_progress"]["percent_basis"] for doc in working} == {"plan+history"}
+        assert {doc["eta"]["basis"] for doc in working} == {"history"}
+        assert all(doc["eta"]["runs"] >= 1 and "last" in doc["eta"]["text"] for doc in working)
+
+    def test_weights_are_shares_of_the_seconds_and_add_up(
+        self, alice: httpx.Client, provider: FakeTiingo, plain: PlainClient
+    ) -> None:
+        provider.delay = 0.05
+        follow(alice, opened(alice, HEADER + "XOM,10,60.00,2021-03-15\n")["portfolio_id"], plain)
+        for doc in plain.seen:
+            assert sum(phase["weight"] for phase in doc["phases"]) == pytest.approx(1, abs=0.001)
 
 
 def test_a_check_notices_each_broken_rule(make_document: Callable[[], dict[str, Any]]) -> None:

@@ -11,15 +11,14 @@ from uuid import uuid4
 
 import sqlalchemy as sa
 
-from glassfolio.batch.phase import Fault, Phase, Result
-from glassfolio.batch.pipeline import NAMES, PHASES, AlreadyDone, Pipeline
+from glassfolio.batch.phase import Phase, Result
+from glassfolio.batch.pipeline import NAMES, PHASES, Pipeline, Settled
 from glassfolio.batch.task import Workplace
 from glassfolio.clock import Clock
 from glassfolio.db.engine import Database
 from glassfolio.engine.app import Engine
 from glassfolio.store import runs
 
-Outcome = Result | Fault | AlreadyDone
 SIGNALS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
 
 
@@ -90,7 +89,7 @@ class StruckPipeline(Pipeline):
             strikes.at(run_id, f"enter:{position}:before")
             return enter(run_id, fence, position)
 
-        def settled(run_id: str, fence: int, position: int, number: int, result: Outcome) -> bool:
+        def settled(run_id: str, fence: int, position: int, number: int, result: Settled) -> bool:
             strikes.at(run_id, f"settle:{position}:{number}:before")
             self.first(run_id, fence, position, number, result)
             going_on = settle(run_id, fence, position, number, result)
@@ -117,17 +116,17 @@ class StruckPipeline(Pipeline):
         return todo
 
     def settle(
-        self, connection: sa.Connection, run_id: str, fence: int, position: int, number: int, result: Outcome
+        self, connection: sa.Connection, run_id: str, fence: int, position: int, number: int, result: Settled
     ) -> bool:
         going_on = super().settle(connection, run_id, fence, position, number, result)
         self.strikes.at(run_id, f"settle:{position}:{number}:inside")
         self.commits.announce(connection, run_id, f"settle:{position}:{number}:after")
         return going_on
 
-    def first(self, run_id: str, fence: int, position: int, number: int, result: Outcome) -> None:
+    def first(self, run_id: str, fence: int, position: int, number: int, result: Settled) -> None:
         """Nothing stands before the one transaction."""
 
-    def then(self, run_id: str, fence: int, position: int, number: int, result: Outcome) -> None:
+    def then(self, run_id: str, fence: int, position: int, number: int, result: Settled) -> None:
         """Nothing stands behind the one transaction."""
 
 
@@ -137,7 +136,7 @@ class TwoTransactions(StruckPipeline):
     def _count(self, turn: runs.Turn, phase: Phase, result: Result) -> None:
         """Nothing: it happens apart."""
 
-    def apart(self, run_id: str, fence: int, position: int, result: Outcome) -> None:
+    def apart(self, run_id: str, fence: int, position: int, result: Settled) -> None:
         """Rows and counters in a transaction of their own."""
         if isinstance(result, Result):
             with (
@@ -150,7 +149,7 @@ class TwoTransactions(StruckPipeline):
 class RowsFirst(TwoTransactions):
     """A death between the two doubles the chunk."""
 
-    def first(self, run_id: str, fence: int, position: int, number: int, result: Outcome) -> None:
+    def first(self, run_id: str, fence: int, position: int, number: int, result: Settled) -> None:
         self.apart(run_id, fence, position, result)
         self.strikes.at(run_id, f"settle:{position}:{number}:between")
 
@@ -158,7 +157,7 @@ class RowsFirst(TwoTransactions):
 class RowsLast(TwoTransactions):
     """A death between the two loses the chunk."""
 
-    def then(self, run_id: str, fence: int, position: int, number: int, result: Outcome) -> None:
+    def then(self, run_id: str, fence: int, position: int, number: int, result: Settled) -> None:
         self.strikes.at(run_id, f"settle:{position}:{number}:between")
         self.apart(run_id, fence, position, result)
 

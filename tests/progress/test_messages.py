@@ -35,7 +35,7 @@ ALLOWED: dict[str, str | int] = {
     "unit": "symbols",
     "took": "41 s",
     "action": FAILURES[FailureCode.STORAGE_FULL].action,
-    "attempt": 2,
+    "ordinal": "Second",
     "at": "14:03:20",
     "until": "14:03:20",
     "time": "14:03:20",

@@ -1,5 +1,6 @@
 """Starting, retrying and cancelling over HTTP, versions of the status, and the log."""
 
+import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -226,6 +227,36 @@ class TestLog:
         name = rf'attachment; filename="glassfolio-setup-log-{portfolio_id[:8]}-\d{{8}}T\d{{6}}Z\.'
         assert re.match(name + 'txt"', text.headers["content-disposition"])
         assert re.match(name + 'json"', as_json.headers["content-disposition"])
+
+    def test_the_lines_are_the_entries_one_by_one(self, done: tuple[httpx.Client, str, str]) -> None:
+        """S8: JSON lines, from a cursor if wished."""
+        client, portfolio_id, run_id = done
+        entries = client.get(f"/api/v1/runs/{run_id}/log").json()["entries"]
+        path = f"/api/v1/onboarding/status/{portfolio_id}/logs"
+        reply = client.get(path, params={"format": "ndjson"})
+        assert reply.headers["content-type"] == "application/x-ndjson; charset=utf-8"
+        assert reply.headers["content-disposition"].endswith('Z.ndjson"')
+        assert [json.loads(line) for line in reply.text.splitlines()] == entries
+        later = client.get(path, params={"format": "ndjson", "after": entries[4]["seq"]})
+        assert [json.loads(line) for line in later.text.splitlines()] == entries[5:]
+        assert client.get(path, params={"format": "ndjson", "after": 99_999}).text == ""
+
+    @pytest.mark.parametrize("form", ["txt", "json", "ndjson"])
+    def test_a_download_is_of_all_attempts_or_of_one(self, alice: httpx.Client, form: str) -> None:
+        answer = opened(alice)
+        path = f"/api/v1/onboarding/status/{answer['portfolio_id']}/logs"
+        alice.post(f"/api/v1/runs/{answer['run_id']}/cancel")
+        alice.post(f"/api/v1/runs/{answer['run_id']}/retry")
+        whole, first, second = (
+            alice.get(path, params={"format": form, **more}).text
+            for more in ({}, {"attempt": "1"}, {"attempt": "2"})
+        )
+        assert all(words in whole for words in ("Queued.", "Cancelled;", "Second attempt."))
+        assert "Queued." in first
+        assert "Second attempt." not in first
+        assert "Queued." not in second
+        assert "Second attempt." in second
+        assert alice.get(path, params={"format": form, "attempt": 3}).status_code == 404
 
     def test_an_unknown_format_is_refused_and_not_silently_text(
         self, done: tuple[httpx.Client, str, str]

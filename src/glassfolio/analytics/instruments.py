@@ -157,7 +157,9 @@ class Paths:
 
 def trace(instruments: Instruments) -> Paths:
     """The paths of all instruments, computed once for all lots."""
-    shares = np.multiply.accumulate(instruments.split.T, axis=1)
+    shares = np.ones(instruments.split.T.shape)
+    split = np.flatnonzero((instruments.split != 1).any(axis=0))
+    shares[split] = np.cumprod(instruments.split.T[split], axis=1)
     price, last = _carry(np.ascontiguousarray(instruments.close.T) * shares)
     exposure = price
     options = np.flatnonzero(instruments.kind == Kind.OPTION)

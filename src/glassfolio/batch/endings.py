@@ -16,7 +16,7 @@ from glassfolio.errors import (
     StorageFull,
 )
 from glassfolio.model.messages import FAILURES
-from glassfolio.model.run import Conclusion, FailureCode
+from glassfolio.model.run import Conclusion, FailureCode, Mark
 from glassfolio.store import runs
 
 log = logging.getLogger(__name__)
@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 def fail(turn: runs.Turn, code: FailureCode, key: str | None = None, error_id: str | None = None) -> None:
     """End an attempt with a reason; the phase it was at says so too."""
     text = FAILURES[code]
+    turn.note(Mark.END)
     turn.end(Conclusion.FAILURE, code, key, error_id)
     at = turn.changes["failure_phase"]
     turn.say("PHASE_FAILED", at, phase=turn.names[at].title, reason=text.reason)
@@ -33,6 +34,7 @@ def fail(turn: runs.Turn, code: FailureCode, key: str | None = None, error_id: s
 
 def cancel(turn: runs.Turn) -> None:
     """End an attempt that its owner cancelled."""
+    turn.note(Mark.END)
     turn.end(Conclusion.CANCELLED, FailureCode.CANCELLED_BY_OWNER)
     turn.say("RUN_CANCELLED")
 
@@ -42,7 +44,7 @@ def as_fault(error: Exception) -> Fault:
     if isinstance(error, ProviderKeyRejected):
         return Fault(FailureCode.PROVIDER_KEY_REJECTED)
     if isinstance(error, ProviderRateLimited):
-        return Fault(FailureCode.PROVIDER_RATE_LIMITED)
+        return Fault(FailureCode.PROVIDER_RATE_LIMITED, retry_after=error.retry_after)
     if isinstance(error, ProviderFault):
         return Fault(FailureCode.PROVIDER_UNAVAILABLE)
     if isinstance(error, NotFound):

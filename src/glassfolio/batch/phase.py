@@ -28,7 +28,9 @@ class Plan:
     """What a phase has to do, made after looking at what is stored.
 
     total: all units of the phase; cached, failed: those settled already.
-    unit_seconds: expected seconds of one unit, None for the shipped default.
+    unit_seconds: seconds of one unit before any were learned, None for the shipped default.
+    pace_seconds: least time between two units that a provider allows, after `free_units` at once.
+    at_once: units that are in work at the same time, waiting for answers.
     """
 
     total: int
@@ -36,6 +38,9 @@ class Plan:
     cached: int = 0
     failed: int = 0
     unit_seconds: float | None = None
+    pace_seconds: float | None = None
+    free_units: int = 0
+    at_once: int = 1
     outcomes: tuple[SymbolOutcome, ...] = ()
     entries: tuple[Entry, ...] = ()
 
@@ -64,10 +69,12 @@ class Fault:
     """A chunk that cannot be done now; ends the attempt with a reason.
 
     error_id: names the operator's log entry of an unexpected error.
+    retry_after: seconds after which trying again may help; None where that is not known.
     """
 
     code: FailureCode
     error_id: str | None = None
+    retry_after: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

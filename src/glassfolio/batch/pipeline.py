@@ -10,22 +10,25 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeAlias
 
 import sqlalchemy as sa
 
 from glassfolio.batch.endings import as_fault, cancel, fail
-from glassfolio.batch.phase import Closing, Fault, Phase, Plan, Result
+from glassfolio.batch.phase import Fault, Phase, Result
 from glassfolio.batch.phases import factor_analysis, market_data, snapshots, symbol_metrics
+from glassfolio.batch.steps import begin, close_phase, finish, open_phase
 from glassfolio.batch.task import Task, Workplace
 from glassfolio.batch.telling import failed_symbol, progress_lines
-from glassfolio.batch.working import attempt, in_order
+from glassfolio.batch.waiting import Cancelled, WaitTeller, end_wait
+from glassfolio.batch.working import as_ready, attempt, in_order
 from glassfolio.clock import Clock
 from glassfolio.db.engine import Database
 from glassfolio.engine.app import Engine
 from glassfolio.errors import Superseded
-from glassfolio.model.messages import duration
-from glassfolio.model.run import Conclusion, FailureCode, Outcome, PhaseStatus, RunState
-from glassfolio.store import chunks, rows, runs
+from glassfolio.model.run import EtaReason, FailureCode, Mark, Outcome, PhaseStatus, RunState
+from glassfolio.store import chunks, runs
 
 PHASES: tuple[Phase, ...] = (
     market_data.PHASE,
@@ -46,12 +49,16 @@ class AlreadyDone:
     """Stands for the result of a chunk that was committed before this process took over."""
 
 
+Settled: TypeAlias = Result | Fault | AlreadyDone | Cancelled
+
+
 class Pipeline:
     """Carries runs through PHASES in this process."""
 
     def __init__(self, engine: Engine, database: Database, clock: Clock, workplace: Workplace) -> None:
         self.database, self.clock, self.workplace = database, clock, workplace
         self.me = engine.executor_id
+        self._stopping = threading.Event()
         self._pool = ThreadPoolExecutor(WORK_THREADS, thread_name_prefix="work")
         # Few threads compute at a time: more would only make every status request wait for each of them.
         self._gate = threading.Semaphore(COMPUTING)
@@ -63,6 +70,11 @@ class Pipeline:
             return self.carry(run_id, fence)
 
         engine.flow(FLOW, onboarding)
+
+    @property
+    def machine(self) -> str:
+        """The machine this process runs on: an executor's id without its last part."""
+        return self.me.rpartition("-")[0] or self.me
 
     def carry(self, run_id: str, fence: int) -> str:
         """The flow: one run from where it stands to its end; the answer is for the operator's eye."""
@@ -76,7 +88,7 @@ class Pipeline:
                     todo = self._enter(run_id, fence, position)
                 if todo is None:
                     return "stopped"
-                for number, result in self.results(task, phase, todo):
+                for number, result in self.results(task, fence, phase, todo):
                     with self._gate:
                         going_on = self._settle(run_id, fence, position, number, result)
                     if not going_on:
@@ -92,6 +104,7 @@ class Pipeline:
             return "failed"
         finally:
             self.workplace.let_go(run_id)
+            self.workplace.setup.waits.forget(run_id)
 
     def claim(self, run_id: str, fence: int) -> bool:
         """Take the run for this process; a take-over is counted and told. Not an engine call."""
@@ -101,8 +114,8 @@ class Pipeline:
                 runs.Turn(connection, run_id, fence, NAMES, self.clock.now()) as turn,
             ):
                 before = turn.row["worker"]
-                turn.change(worker=self.me, worked_until=turn.now)
-                waited = turn.state in (RunState.QUEUED, RunState.INTERRUPTED)
+                turn.change(worker=self.me, worked_until=turn.now, waiting_until=None)
+                waited = turn.state in (RunState.QUEUED, RunState.INTERRUPTED, RunState.WAITING)
                 if waited:
                     turn.change(state=RunState.RUNNING.value)
                 begun = turn.row["work_started_at"] is not None
@@ -118,6 +131,8 @@ class Pipeline:
         if barren > TAKE_OVERS_WITHOUT_PROGRESS:
             fail(turn, FailureCode.INTERRUPTED_TOO_OFTEN)
             return False
+        turn.note(Mark.RESUME)
+        turn.explain(EtaReason.RESUMED)
         for item in turn.phases():
             if item.status is PhaseStatus.RUNNING and item.total is not None:
                 turn.say(
@@ -132,75 +147,47 @@ class Pipeline:
         """
         with runs.Turn(connection, run_id, fence, NAMES, self.clock.now()) as turn:
             task = self.workplace.task_in(connection, run_id)
-            turn.worked()
+            took = turn.worked()
             if turn.state is RunState.CANCELLING:
                 cancel(turn)
                 return None
             _back_at_work(turn)
             if position == 0 and turn.row["work_started_at"] is None:
-                self._begin(turn, task)
-            if position > 0 and not self._close(turn, task, PHASES[position - 1]):
+                begin(turn, task, PHASES, self.machine)
+            if position > 0 and not close_phase(turn, task, PHASES[position - 1], took):
                 return None
             if position == len(PHASES):
-                self._finish(turn, task)
+                finish(turn, task, self.machine)
                 return None
-            return self._open(turn, task, PHASES[position])
+            return open_phase(turn, task, PHASES[position])
 
-    def _begin(self, turn: runs.Turn, task: Task) -> None:
-        turn.change(work_started_at=turn.now)
-        turn.say("RUN_STARTED", symbols=len(task.held_symbols), dates=len(task.window))
-        for phase, total in zip(
-            PHASES,
-            (
-                len(task.priced_symbols),
-                len(task.held_symbols),
-                len(task.held_symbols),
-                len(task.window),
-            ),
-            strict=True,
-        ):
-            turn.set_phase(phase.name.key, total=total)
+    def results(self, task: Task, fence: int, phase: Phase, todo: list[int]) -> Iterator[tuple[int, Settled]]:
+        """The chunks' results, worked a few ahead in threads: those of a phase that waits for others as they
+        get ready, else in planned order.
 
-    def _open(self, turn: runs.Turn, task: Task, phase: Phase) -> list[int]:
-        key = phase.name.key
-        status = turn.phase(key).status
-        if status is PhaseStatus.COMPLETED:
-            return []
-        if status is PhaseStatus.PENDING:
-            plan = phase.plan(turn.connection, task)
-            chunks.add(turn.connection, turn.run_id, turn.attempt, key, _chunk_rows(plan))
-            turn.set_phase(
-                key,
-                status=PhaseStatus.RUNNING.value,
-                started_at=turn.now,
-                total=plan.total,
-                cached=plan.cached,
-                failed=plan.failed,
-                unit_seconds=plan.unit_seconds,
-            )
-            turn.say("PHASE_STARTED", key, phase=phase.name.title)
-            turn.entries.extend(plan.entries)
-            turn.add_outcomes(plan.outcomes)
-            turn.entries.extend(failed_symbol(key, outcome) for outcome in plan.outcomes)
-        return chunks.left(turn.connection, turn.run_id, turn.attempt, key)
-
-    def results(
-        self, task: Task, phase: Phase, todo: list[int]
-    ) -> Iterator[tuple[int, Result | Fault | AlreadyDone]]:
-        """The chunks' results in planned order, worked a few ahead in threads."""
+        What is done already comes first: the engine answers as many steps as it has recorded by itself.
+        """
         if not todo:
-            return iter(())
+            return
         with self.database.reading() as connection:
             planned = chunks.planned(connection, task.run_id, task.attempt, phase.name.key)
 
-        def work(number: int) -> Result | Fault | AlreadyDone:
-            payload, done = planned[number]
-            if done:
-                return AlreadyDone()
+        def work(number: int) -> Settled:
+            payload, _done = planned[number]
             with nullcontext() if phase.waits else self._gate:
                 return attempt(phase, task, json.loads(payload))
 
-        return in_order(self._pool, todo, work, CHUNKS_AHEAD)
+        waits = self.workplace.setup.waits
+        teller = WaitTeller(self.database, self.clock, waits, task.run_id, fence, NAMES, self._stopping)
+        done = [number for number in todo if planned[number][1]]
+        yield from ((number, AlreadyDone()) for number in done)
+        left = [number for number in todo if not planned[number][1]]
+        hand_on = as_ready if phase.waits else in_order
+        for item in hand_on(self._pool, left, work, CHUNKS_AHEAD, teller.look):
+            if self._stopping.is_set():
+                # A wait that was cut short brought nothing that may be told of.
+                raise Superseded
+            yield item
 
     def settle(
         self,
@@ -209,15 +196,21 @@ class Pipeline:
         fence: int,
         position: int,
         number: int,
-        result: Result | Fault | AlreadyDone,
+        result: Settled,
     ) -> bool:
         """Commit one chunk: its rows, log lines and counters. False when the run ends here."""
         phase = PHASES[position]
         key = phase.name.key
         with runs.Turn(connection, run_id, fence, NAMES, self.clock.now()) as turn:
             _back_at_work(turn)
+            if isinstance(result, Cancelled):
+                turn.worked()
+                cancel(turn)
+                return False
             if isinstance(result, Fault):
                 turn.worked()
+                if result.retry_after is not None:
+                    turn.change(retry_at=turn.now + timedelta(seconds=result.retry_after))
                 fail(turn, result.code, key, result.error_id)
                 return False
             if isinstance(result, Result) and chunks.mark_done(
@@ -231,6 +224,7 @@ class Pipeline:
 
     def _count(self, turn: runs.Turn, phase: Phase, result: Result) -> None:
         key = phase.name.key
+        took = turn.worked() - end_wait(turn)
         before = turn.phase(key)
         result.write(turn.connection)
         turn.set_phase(
@@ -238,8 +232,9 @@ class Pipeline:
             ok=before.ok + len(result.items) - result.failed,
             failed=before.failed + result.failed,
             at=result.items[-1] if result.items else before.at,
-            worked_seconds=before.worked_seconds + turn.worked(),
+            worked_seconds=before.worked_seconds + took,
         )
+        turn.note(Mark.UNIT, key, units=len(result.items), failed=result.failed)
         turn.change(last_progress_at=turn.now, barren=0)
         turn.entries.extend(result.entries)
         turn.add_outcomes(result.outcomes)
@@ -247,59 +242,6 @@ class Pipeline:
             failed_symbol(key, outcome) for outcome in result.outcomes if outcome.reason != "partial"
         )
         turn.entries.extend(progress_lines(phase, before, result.items))
-
-    def _close(self, turn: runs.Turn, task: Task, phase: Phase) -> bool:
-        key = phase.name.key
-        now = turn.phase(key)
-        if now.status is PhaseStatus.COMPLETED:
-            return True
-        closing: Closing = phase.close(turn.connection, task)
-        turn.entries.extend(closing.entries)
-        turn.add_outcomes(closing.outcomes)
-        if closing.completeness is not None:
-            turn.change(completeness=closing.completeness)
-        if closing.failure is not None:
-            fail(turn, closing.failure, key)
-            return False
-        total = now.total or 0
-        nothing_new = now.cached == total
-        outcome = (
-            Outcome.CACHED
-            if nothing_new
-            else Outcome.OK_WITH_WARNINGS
-            if now.failed or closing.outcomes
-            else Outcome.OK
-        )
-        turn.set_phase(
-            key,
-            status=PhaseStatus.COMPLETED.value,
-            outcome=outcome.value,
-            reason="UP_TO_DATE" if nothing_new else None,
-            ended_at=turn.now,
-        )
-        if nothing_new:
-            turn.say("PHASE_SKIPPED", key, phase=phase.name.title)
-        took = (turn.now - (now.started_at or turn.now)).total_seconds()
-        turn.say(
-            "PHASE_COMPLETED",
-            key,
-            phase=phase.name.title,
-            ok=now.ok + now.cached,
-            total=total,
-            unit=phase.name.unit,
-            took=duration(took),
-        )
-        return True
-
-    def _finish(self, turn: runs.Turn, task: Task) -> None:
-        missing = rows.outcome_count(turn.connection, turn.run_id, turn.attempt)
-        took = duration((turn.now - turn.row["started_at"]).total_seconds())
-        counts: dict[str, str | int] = {"took": took, "symbols": len(task.held_symbols)}
-        if missing:
-            turn.say("RUN_COMPLETED_WITH_WARNINGS", missing=missing, **counts)
-        else:
-            turn.say("RUN_COMPLETED", dates=len(task.window), **counts)
-        turn.end(Conclusion.SUCCESS_WITH_WARNINGS if missing else Conclusion.SUCCESS)
 
     def give_up(
         self, connection: sa.Connection, run_id: str, fence: int, position: int, code: str, error_id: str
@@ -316,6 +258,8 @@ class Pipeline:
 
     def close(self) -> None:
         """Let go of the work threads."""
+        self._stopping.set()
+        self.workplace.setup.waits.let_all_go()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
@@ -323,7 +267,5 @@ def _back_at_work(turn: runs.Turn) -> None:
     """A worker that was taken for dead and still holds the run goes on."""
     if turn.state is RunState.INTERRUPTED:
         turn.change(state=RunState.RUNNING.value)
-
-
-def _chunk_rows(plan: Plan) -> list[tuple[int, str]]:
-    return [(item.units, json.dumps(item.payload)) for item in plan.chunks]
+    if turn.row["stalled_since"] is not None:
+        turn.change(stalled_since=None, stalled_reason=None)

@@ -154,22 +154,3 @@ def statements(clock: Clock) -> Statements:
             return None
 
     return Statements(wanted, hand_over)
-
-
-def watch_interrupted(connection: sa.Connection, clock: Clock, lease: float, epoch: str) -> None:
-    """Mark the runs whose worker has stopped beating, so that the screen is true even when nobody works.
-
-    A cancelled one ends here: there is no worker that could reach a chunk boundary.
-    """
-    for run_id, fence, worker in rows.without_worker(connection, lease, epoch):
-        try:
-            with runs.Turn(connection, run_id, fence, NAMES, clock.now()) as turn:
-                if turn.row["worker"] != worker:
-                    continue
-                if turn.state is RunState.CANCELLING:
-                    cancel(turn)
-                else:
-                    turn.change(state=RunState.INTERRUPTED.value)
-                    turn.say("RUN_INTERRUPTED")
-        except Superseded:
-            continue

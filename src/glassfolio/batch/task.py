@@ -21,6 +21,7 @@ from glassfolio.errors import NotFound
 from glassfolio.model.holdings import Flow, InvestmentClass, Lot, Portfolio
 from glassfolio.model.market import DateArray, Panel
 from glassfolio.providers.base import PriceProvider
+from glassfolio.providers.waits import Waits
 from glassfolio.sessions import Sessions
 from glassfolio.store import blocks, market, portfolios, rows
 
@@ -36,6 +37,7 @@ class Setup:
     """What is the same for all runs of a process.
 
     min_valued: share of the holdings' value that must have a price for a run to complete.
+    waits: tells which runs wait for the price source.
     risk_free: annual yield that ratios are measured against, a fraction.
     """
 
@@ -45,6 +47,7 @@ class Setup:
     provider: PriceProvider
     factor_set: FactorSet
     min_valued: float
+    waits: Waits
     risk_free: float = 0.0
 
 

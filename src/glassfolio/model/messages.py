@@ -43,12 +43,17 @@ MESSAGES: Mapping[str, Message] = {
         "{symbol}: prices from {date} only; numbers that need more history stay empty."
     ),
     "BARS_SET_ASIDE": _warning("{symbol}: {count} prices look wrong and were set aside."),
+    "SYMBOL_RENAMED": _info("{old} is now {new}; its history is joined."),
     "LOT_NOT_VALUED": _warning("{symbol}: {reason} It is left out of the values and named in the results."),
     "FACTOR_MISSING": _info("The factor {factor} has no data for this period; it is left out."),
     "EQUITY_DATE_MOVED": _warning("Prices end on {date}; your equity counts as that day's."),
+    "PROVIDER_WAIT": _info("The price source asks us to wait until {until} UTC."),
+    "PROVIDER_RESUMED": _info("Continuing."),
+    "PROVIDER_FALLBACK": _warning("The first price source cannot be reached; using the second."),
     "PHASE_SKIPPED": _info("{phase}: nothing new to compute."),
     "PHASE_COMPLETED": _info("{phase} finished: {ok} of {total} {unit}, {took}."),
     "PHASE_FAILED": _error("{phase} stopped: {reason}"),
+    "RUN_STALLED": _warning("No progress for {seconds} s; still alive."),
     "RUN_INTERRUPTED": _warning("The worker stopped; another one takes over."),
     "RUN_RESUMED": _info("Continuing at {count} of {total} {unit}."),
     "CANCEL_REQUESTED": _info("Cancel requested; finished work is kept."),
@@ -58,7 +63,7 @@ MESSAGES: Mapping[str, Message] = {
         "Done in {took}, with gaps: {missing} of {symbols} symbols incomplete."
     ),
     "RUN_FAILED": _error("Failed: {reason} {action}"),
-    "RETRY_STARTED": _info("Attempt {attempt}."),
+    "RETRY_STARTED": _info("{ordinal} attempt."),
 }
 
 # Why a symbol has no prices, and what follows; keys are model.market.FailureKind values.
@@ -73,6 +78,29 @@ SYMBOL_REASONS: Mapping[str, str] = {
     "unsupported": "it has no exchange price.",
     "no_price": "it has no price.",
     "not_yet_held": "it was bought after the newest price.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolAction:
+    """What can be done about a symbol: a word for programs, and a sentence."""
+
+    kind: str
+    label: str
+
+
+_CHECK = SymbolAction("fix_rows", "Check the symbol in your file.")
+_ASK_AGAIN = SymbolAction("retry_failed", "Ask for it again.")
+
+# What helps, by reason; nothing can be done about the others.
+SYMBOL_ACTIONS: Mapping[str, SymbolAction] = {
+    "not_found": _CHECK,
+    "empty": _CHECK,
+    "rate_limited": _ASK_AGAIN,
+    "blocked": _ASK_AGAIN,
+    "network": _ASK_AGAIN,
+    "bad_payload": _ASK_AGAIN,
+    "unauthorised": SymbolAction("check_key", "Ask the operator to check GLASSFOLIO_PROVIDER_KEY."),
 }
 
 
@@ -132,6 +160,12 @@ FAILURES: Mapping[FailureCode, FailureText] = {
         "contact_operator",
         True,
     ),
+    FailureCode.DEADLINE_EXCEEDED: FailureText(
+        "nothing got on for six hours.", "Retry; if it happens again, ask the operator.", "retry", True
+    ),
+    FailureCode.CANCELLED_BY_OPERATOR: FailureText(
+        "the operator cancelled it.", "Retry to continue; finished work is kept.", "retry", True
+    ),
     FailureCode.CANCELLED_BY_OWNER: FailureText(
         "you cancelled it.", "Retry to continue; finished work is kept.", "retry", True
     ),
@@ -159,6 +193,15 @@ def render(code: str, params: Mapping[str, str | int]) -> str:
 def level(code: str) -> Level:
     """The level of an activity."""
     return MESSAGES[code].level
+
+
+def ordinal(number: int) -> str:
+    """A number's place in words up to ten: First, Second … Tenth, then 11th."""
+    words = ("First", "Second", "Third", "Fourth", "Fifth", "Sixth", "Seventh", "Eighth", "Ninth", "Tenth")
+    if number <= len(words):
+        return words[number - 1]
+    last = number % 10 if number % 100 not in (11, 12, 13) else 0
+    return f"{number}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(last, 'th') }"
 
 
 def duration(seconds: float) -> str:

@@ -5,12 +5,12 @@ heartbeat_at and queue, which are spliced in when it is sent. Knows nothing of H
 """
 
 import json
+import math
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from glassfolio.clock import iso
-from glassfolio.model.messages import FAILURES, level, render, symbol_effect
+from glassfolio.model.messages import duration, level, render
 from glassfolio.model.run import (
     Activity,
     Conclusion,
@@ -20,15 +20,17 @@ from glassfolio.model.run import (
     Run,
     RunState,
     RunStatus,
-    SymbolOutcome,
 )
-from glassfolio.progress.estimate import weights
+from glassfolio.progress import eta, gaps
+from glassfolio.progress.estimate import is_learned, weights
+from glassfolio.progress.gaps import Document, at_phase, moment, run_path
 
 FEED = 50
 POLL_MS = 2000
 POLL_QUEUED_MS = 4000
-
-Document = dict[str, Any]
+LONGEST_POLL_MS = 10_000
+# What the dashboard can show of a portfolio once its history is built; before that, nothing.
+USABLE = ("value", "allocation", "history", "risk", "factors", "metrics")
 
 
 def wire_status(state: RunState, conclusion: Conclusion | None) -> str:
@@ -51,7 +53,7 @@ def document(status: RunStatus) -> Document:
         "overall_progress": _overall(run, phases, done),
         "current_phase_progress": _current(run, phases),
         "activity_log": [_activity(entry, phases) for entry in status.feed],
-        "phases": [_phase(phase, weight) for phase, weight in zip(phases, weights(phases), strict=True)],
+        "phases": [_phase(phase, weight, run) for phase, weight in zip(phases, weights(phases), strict=True)],
         "run_id": run.id,
         "kind": run.kind,
         "attempt": run.attempt,
@@ -59,34 +61,54 @@ def document(status: RunStatus) -> Document:
         "trigger": run.trigger.value,
         "state": run.state.value,
         "conclusion": run.conclusion.value if run.conclusion else None,
-        "created_at": iso(run.started_at),
-        "work_started_at": _moment(run.work_started_at),
+        "created_at": iso(run.created_at or run.started_at),
+        "work_started_at": moment(run.work_started_at),
         "updated_at": iso(run.updated_at),
-        "last_progress_at": _moment(run.last_progress_at),
-        "finished_at": _moment(run.ended_at),
+        "last_progress_at": moment(run.last_progress_at),
+        "finished_at": moment(run.ended_at),
         "seq": run.seq,
-        "eta": None,
-        "symbols": [_symbol(outcome) for outcome in status.symbols],
-        "warnings": [_symbol_warning(outcome) for outcome in status.symbols],
+        "eta": _eta(run),
+        "symbols": [gaps.symbol(run, outcome) for outcome in status.symbols],
+        "symbol_counts": gaps.symbol_counts(phases, status.symbols),
+        "warnings": [gaps.warning(run, outcome) for outcome in status.symbols],
         "warnings_total": len(status.symbols),
-        "failure": _failure(run, phases),
-        "data_as_of": run.last_session.isoformat() if run.last_session else None,
+        "failure": gaps.failure(run, phases),
+        "stalled": run.stalled_since is not None,
+        "stalled_since": moment(run.stalled_since),
+        "stalled_reason": run.stalled_reason.value if run.stalled_reason else None,
+        "data_as_of": run.data_as_of.isoformat() if run.data_as_of else None,
         "completeness": run.completeness,
+        "usable": _usable(run, done),
         "log": {
             "last_seq": status.feed[-1].seq if status.feed else 0,
             "total": status.logged,
             "truncated": status.logged > len(status.feed),
         },
-        "poll_after_ms": poll_after_ms(run.state),
-        "links": _links(run, done),
+        "poll_after_ms": poll_after_ms(run.state, run.updated_at, run.waiting_until),
+        "honesty": dict(run.honesty) if run.honesty else None,
+        "links": _links(run, done, status),
     }
 
 
-def poll_after_ms(state: RunState) -> int | None:
-    """How long a client should wait before it asks again; None when nothing will change."""
+def poll_after_ms(state: RunState, updated_at: datetime, waiting_until: datetime | None) -> int | None:
+    """How long a client should wait before it asks again; None when nothing will change by itself."""
     if state is RunState.ENDED:
         return None
+    if state is RunState.WAITING and waiting_until is not None:
+        left = (waiting_until - updated_at).total_seconds() * 1000
+        return max(POLL_MS, min(LONGEST_POLL_MS, round(left)))
     return POLL_QUEUED_MS if state is RunState.QUEUED else POLL_MS
+
+
+def elapsed_seconds(start: datetime, end: datetime | None, now: datetime) -> int:
+    """Whole seconds of an attempt: those gone while it lasts, and at its end those begun.
+
+    The end is stamped a moment before its commit can be seen: counting the second that it falls into keeps
+    the number from going back.
+    """
+    if end is None:
+        return max(0, math.floor((now - start).total_seconds()))
+    return max(0, math.ceil((end - start).total_seconds()))
 
 
 def never_onboarded(portfolio_id: str, names: Sequence[PhaseName]) -> Document:
@@ -96,7 +118,6 @@ def never_onboarded(portfolio_id: str, names: Sequence[PhaseName]) -> Document:
         "portfolio_id": portfolio_id,
         "status": "not_found",
         "started_at": None,
-        "elapsed_seconds": 0,
         "overall_progress": {
             "current_phase": None,
             "current_phase_name": None,
@@ -108,21 +129,27 @@ def never_onboarded(portfolio_id: str, names: Sequence[PhaseName]) -> Document:
         },
         "current_phase_progress": None,
         "activity_log": [],
-        "phases": [_phase(phase, None) for phase in phases],
-        "run_id": None,
-        "attempt": None,
-        "state": None,
-        "conclusion": None,
+        "phases": [_phase(phase, None, None) for phase in phases],
+        **dict.fromkeys(
+            (
+                *("run_id", "kind", "attempt", "resumes", "trigger", "state", "conclusion", "created_at"),
+                *("work_started_at", "updated_at", "last_progress_at", "finished_at", "eta", "failure"),
+                *("stalled_since", "stalled_reason", "data_as_of", "completeness", "poll_after_ms"),
+                "honesty",
+            )
+        ),
         "seq": 0,
-        "eta": None,
         "symbols": [],
+        "symbol_counts": {},
         "warnings": [],
         "warnings_total": 0,
-        "failure": None,
-        "queue": None,
-        "heartbeat_at": None,
-        "poll_after_ms": None,
-        "links": {"start": f"/api/v1/portfolios/{portfolio_id}/runs"},
+        "stalled": False,
+        "usable": {"now": [], "later": list(USABLE)},
+        "log": {"last_seq": 0, "total": 0, "truncated": False},
+        "links": {
+            "self": f"/api/v1/onboarding/status/{portfolio_id}",
+            "start": f"/api/v1/portfolios/{portfolio_id}/runs",
+        },
     }
 
 
@@ -135,25 +162,14 @@ def splice(
     body: bytes, *, elapsed_seconds: int, heartbeat_at: datetime | None, queue: Document | None
 ) -> bytes:
     """Complete an encoded document with the fields that move without a change of the run."""
-    moving = {"elapsed_seconds": elapsed_seconds, "heartbeat_at": _moment(heartbeat_at), "queue": queue}
+    moving = {"elapsed_seconds": elapsed_seconds, "heartbeat_at": moment(heartbeat_at), "queue": queue}
     return body + b"," + json.dumps(moving, allow_nan=False, separators=(",", ":")).encode()[1:]
 
 
-def _moment(value: datetime | None) -> str | None:
-    return iso(value) if value else None
-
-
-def _at_phase(run: Run, phases: Sequence[PhaseProgress]) -> PhaseProgress:
-    """The phase a run is at: the failing one after failure, the last one after completion."""
-    if run.failure_phase is not None:
-        return next(p for p in phases if p.name.key == run.failure_phase)
-    still_open = [p for p in phases if p.status is not PhaseStatus.COMPLETED]
-    return still_open[0] if still_open else phases[-1]
-
-
 def _overall(run: Run, phases: Sequence[PhaseProgress], status: str) -> Document:
-    at = _at_phase(run, phases)
+    at = at_phase(run, phases)
     percent = 100.0 if status == "completed" else run.percent
+    basis = "plan+history" if is_learned(phases) else "plan"
     return {
         "current_phase": at.name.wire_id,
         "current_phase_name": at.name.title,
@@ -161,13 +177,29 @@ def _overall(run: Run, phases: Sequence[PhaseProgress], status: str) -> Document
         "phases_total": len(phases),
         "percent_complete": int(percent),
         "percent": percent,
-        "percent_basis": "none" if run.work_started_at is None else "plan",
+        "percent_basis": "none" if run.work_started_at is None else basis,
     }
 
 
 def _current(run: Run, phases: Sequence[PhaseProgress]) -> Document:
-    at = _at_phase(run, phases)
+    at = at_phase(run, phases)
     return {"current": at.current, "total": at.total, "unit": at.name.unit}
+
+
+def _eta(run: Run) -> Document | None:
+    told = run.eta
+    if told is None or run.state in (RunState.ENDED, RunState.INTERRUPTED, RunState.CANCELLING):
+        return None
+    return {
+        "seconds": told.seconds,
+        "low": told.low,
+        "high": told.high,
+        "basis": told.basis.value,
+        "runs": told.runs,
+        "reason": told.reason.value if told.reason else None,
+        "text": eta.text(told),
+        "as_of": iso(told.as_of),
+    }
 
 
 def _activity(entry: Activity, phases: Sequence[PhaseProgress]) -> Document:
@@ -187,10 +219,9 @@ def activity(entry: Activity, wire_id: str | None) -> Document:
     }
 
 
-def _phase(phase: PhaseProgress, weight: float | None) -> Document:
-    took = None
-    if phase.started_at and phase.ended_at:
-        took = round((phase.ended_at - phase.started_at).total_seconds(), 3)
+def _phase(phase: PhaseProgress, weight: float | None, run: Run | None) -> Document:
+    running = phase.status is PhaseStatus.RUNNING
+    until = run.waiting_until if run is not None and running else None
     return {
         "phase_id": phase.name.wire_id,
         "phase_name": phase.name.title,
@@ -198,7 +229,7 @@ def _phase(phase: PhaseProgress, weight: float | None) -> Document:
         "current": phase.current,
         "total": phase.total,
         "unit": phase.name.unit,
-        "duration_seconds": took,
+        "duration_seconds": _took(phase),
         "ok": phase.ok,
         "failed": phase.failed,
         "skipped": phase.skipped,
@@ -206,61 +237,50 @@ def _phase(phase: PhaseProgress, weight: float | None) -> Document:
         "weight": weight,
         "outcome": phase.outcome.value if phase.outcome else None,
         "reason": phase.reason,
-        "started_at": _moment(phase.started_at),
-        "ended_at": _moment(phase.ended_at),
-        "now": phase.at if phase.status is PhaseStatus.RUNNING else None,
+        "started_at": moment(phase.started_at),
+        "ended_at": moment(phase.ended_at),
+        "now": phase.at if running else None,
+        "waiting": {"for": "provider", "until": iso(until)} if until else None,
+        "summary": _summary(phase),
     }
 
 
-def _symbol(outcome: SymbolOutcome) -> Document:
-    return {
-        "symbol": outcome.symbol,
-        "outcome": outcome.outcome,
-        "reason": outcome.reason,
-        "effect": symbol_effect(outcome.outcome, outcome.reason),
-        "share_of_value": outcome.share_of_value,
-    }
-
-
-def _symbol_warning(outcome: SymbolOutcome) -> Document:
-    return {"code": outcome.reason.upper(), "subject": outcome.symbol}
-
-
-def _failure(run: Run, phases: Sequence[PhaseProgress]) -> Document | None:
-    if run.failure_code is None:
+def _took(phase: PhaseProgress) -> float | None:
+    if phase.started_at is None or phase.ended_at is None:
         return None
-    text = FAILURES[run.failure_code]
-    at = _at_phase(run, phases)
-    return {
-        "code": run.failure_code.value,
-        "title": f"{at.name.title} stopped",
-        "detail": text.reason,
-        "phase_id": at.name.wire_id,
-        "retryable": text.retryable,
-        "action": {
-            "kind": text.kind,
-            "label": text.action,
-            "href": _run(run) + "/retry" if text.retryable else None,
-        },
-        "error_id": run.error_id,
-    }
+    return round((phase.ended_at - phase.started_at).total_seconds(), 3)
 
 
-def _run(run: Run) -> str:
-    return f"/api/v1/runs/{run.id}"
+def _summary(phase: PhaseProgress) -> str | None:
+    """What a settled phase came to, in a few words: 29 of 30 symbols, 26 of them stored before, 41 s."""
+    took = _took(phase)
+    if took is None:
+        return None
+    stored = f", {phase.cached} of them stored before" if phase.cached else ""
+    return f"{phase.ok + phase.cached} of {phase.total} {phase.name.unit}{stored}, {duration(took)}"
 
 
-def _links(run: Run, status: str) -> Document:
+def _usable(run: Run, status: str) -> Document:
+    ready = run.results_before or status == "completed"
+    return {"now": list(USABLE) if ready else [], "later": [] if ready else list(USABLE)}
+
+
+def _links(run: Run, status: str, whole: RunStatus) -> Document:
     links = {
         "self": f"/api/v1/onboarding/status/{run.portfolio_id}",
-        "run": _run(run),
-        "log": f"{_run(run)}/log",
+        "run": run_path(run),
+        "events": f"/api/v1/onboarding/status/{run.portfolio_id}/events",
+        "log": f"{run_path(run)}/log",
         "download": f"/api/v1/onboarding/status/{run.portfolio_id}/logs",
     }
     if status == "running":
-        links["cancel"] = f"{_run(run)}/cancel"
+        if run.state is not RunState.CANCELLING:
+            links["cancel"] = f"{run_path(run)}/cancel"
     elif status == "failed":
-        links["retry"] = f"{_run(run)}/retry"
+        if gaps.is_retryable(run):
+            links["retry"] = f"{run_path(run)}/retry"
     else:
         links["result"] = f"/api/v1/portfolios/{run.portfolio_id}/snapshots"
+        if any(gaps.is_worth_asking(outcome) for outcome in whole.symbols):
+            links["retry_failed"] = f"{run_path(run)}/retry"
     return links

@@ -180,6 +180,15 @@ def panel(
     return Panel(sessions, ordinals, names, close, split, dividend, revisions(connection, names))
 
 
+def newest_close(connection: sa.Connection, symbols: Sequence[str], last: date) -> date | None:
+    """The newest session up to `last` with a close of any of the symbols; None when there is none."""
+    query = sa.select(sa.func.max(price.c.session)).where(
+        price.c.symbol.in_(symbols), price.c.session <= last
+    )
+    found: date | None = connection.execute(query).scalar_one() if symbols else None
+    return found
+
+
 def _is_sqlite(connection: sa.Connection) -> bool:
     return connection.dialect.name == "sqlite"
 

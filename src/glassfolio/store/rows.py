@@ -4,9 +4,10 @@ What a person asks for takes the owner in the query. Knows nothing of how rows a
 """
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -16,6 +17,7 @@ from glassfolio.db.tables import activity, phase, portfolio, run, status_documen
 from glassfolio.model.run import (
     Activity,
     Conclusion,
+    Eta,
     FailureCode,
     Outcome,
     PhaseName,
@@ -23,9 +25,11 @@ from glassfolio.model.run import (
     PhaseStatus,
     Run,
     RunState,
+    StallReason,
     SymbolOutcome,
     Trigger,
 )
+from glassfolio.store import encoded
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,8 @@ class Shown:
     state: RunState | None
     started_at: datetime | None
     ended_at: datetime | None
+    updated_at: datetime | None
+    waiting_until: datetime | None
     beat: float | None
 
 
@@ -53,6 +59,8 @@ DOCUMENT = (
     run.c.state,
     run.c.started_at,
     run.c.ended_at,
+    run.c.updated_at,
+    run.c.waiting_until,
     status_document.c.seq,
     status_document.c.body,
     worker.c.beat,
@@ -114,6 +122,8 @@ def shown_of(row: Any) -> Shown:
         state=RunState(row.state) if row.state else None,
         started_at=row.started_at,
         ended_at=row.ended_at,
+        updated_at=row.updated_at,
+        waiting_until=row.waiting_until,
         beat=row.beat,
     )
 
@@ -166,34 +176,97 @@ def unended(connection: sa.Connection) -> list[tuple[str, int]]:
     return [(row.id, row.fence) for row in connection.execute(query)]
 
 
-def without_worker(connection: sa.Connection, lease: float, epoch: str) -> list[tuple[str, int, str | None]]:
-    """The (id, fence, worker) of runs at work without a beat of their worker for `lease` seconds.
+def without_worker(
+    connection: sa.Connection, lease: float, epoch: str
+) -> list[tuple[str, int, str | None, float | None]]:
+    """The (id, fence, worker, age of its last beat) of runs at work without one for `lease` seconds.
 
     Locks their rows where the database has row locks; those that somebody else holds are left out.
     """
     now: sa.ColumnElement[float] = sa.literal_column(epoch)
     query = (
-        sa.select(run.c.id, run.c.fence, run.c.worker)
+        sa.select(run.c.id, run.c.fence, run.c.worker, (now - worker.c.beat).label("age"))
         .outerjoin(worker, worker.c.id == run.c.worker)
         .where(
-            run.c.state.in_([RunState.RUNNING.value, RunState.CANCELLING.value]),
+            run.c.state.in_([RunState.RUNNING.value, RunState.WAITING.value, RunState.CANCELLING.value]),
             sa.or_(worker.c.id.is_(None), worker.c.beat < now - lease),
         )
         .with_for_update(of=run, skip_locked=True)
     )
-    return [(row.id, row.fence, row.worker) for row in connection.execute(query)]
+    return [(row.id, row.fence, row.worker, row.age) for row in connection.execute(query)]
 
 
-_WAITING_BEFORE = sa.select(sa.func.count()).where(
-    run.c.owner_id == sa.bindparam("owner_id"),
-    run.c.state == RunState.QUEUED.value,
-    run.c.started_at < sa.bindparam("started_at"),
+def without_progress(
+    connection: sa.Connection, now: datetime, seconds: float, longest: float
+) -> list[tuple[str, int]]:
+    """The (id, fence) of runs at work, in no named wait, that committed nothing for so many seconds.
+
+    Those called stalled are left out until `longest` seconds have gone. Locks their rows where the database
+    has row locks; those that somebody else holds are left out.
+    """
+    query = (
+        sa.select(run.c.id, run.c.fence)
+        .where(
+            run.c.state == RunState.RUNNING.value,
+            run.c.worked_until < now - timedelta(seconds=seconds),
+            sa.or_(run.c.stalled_since.is_(None), run.c.worked_until < now - timedelta(seconds=longest)),
+        )
+        .with_for_update(of=run, skip_locked=True)
+    )
+    return [(row.id, row.fence) for row in connection.execute(query)]
+
+
+def state(connection: sa.Connection, run_id: str) -> RunState | None:
+    """Where a run stands; None when there is no such run."""
+    found = connection.execute(sa.select(run.c.state).where(run.c.id == run_id)).scalar_one_or_none()
+    return RunState(found) if found else None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A waiting run among its owner's own. ahead: those that wait and were started earlier.
+
+    at_work: the remaining times of those at work, None where it is unknown.
+    """
+
+    ahead: int
+    at_work: tuple[Eta | None, ...]
+
+    def told(self, alive: bool, limit: int, now: datetime) -> dict[str, Any]:
+        """The same for the owner. alive: whether there are workers; limit: own runs at work at a time."""
+        crowded = len(self.at_work) >= limit
+        return {
+            "position": 1 + self.ahead,
+            "starts_in": self.starts_in(now) if alive and crowded else None,
+            "reason": "no_worker" if not alive else "own_limit" if crowded else "workers_busy",
+        }
+
+    def starts_in(self, now: datetime) -> dict[str, int] | None:
+        """Seconds until enough of those at work have ended, low and high; None while that is unknown."""
+        left = [
+            (eta.low - (now - eta.as_of).total_seconds(), eta.high - (now - eta.as_of).total_seconds())
+            for eta in self.at_work
+            if eta is not None
+        ]
+        if len(left) <= self.ahead:
+            return None
+        low, high = sorted(left)[self.ahead]
+        return {"low": max(0, math.floor(low)), "high": max(0, math.ceil(high))}
+
+
+_ACTIVE_OF_OWNER = sa.select(run.c.state, run.c.started_at, run.c.eta).where(
+    run.c.owner_id == sa.bindparam("owner_id"), run.c.state != RunState.ENDED.value
 )
 
 
-def waiting_before(connection: sa.Connection, owner_id: str, started_at: datetime) -> int:
-    """How many of the owner's own runs wait that were started earlier."""
-    return connection.execute(_WAITING_BEFORE, {"owner_id": owner_id, "started_at": started_at}).scalar_one()
+def place(connection: sa.Connection, owner_id: str, started_at: datetime) -> Place:
+    """Where a run that waits since `started_at` stands among its owner's own."""
+    rows = connection.execute(_ACTIVE_OF_OWNER, {"owner_id": owner_id}).all()
+    waiting = [row for row in rows if row.state == RunState.QUEUED.value]
+    return Place(
+        sum(row.started_at < started_at for row in waiting),
+        tuple(encoded.read_eta(row.eta) for row in rows if row.state != RunState.QUEUED.value),
+    )
 
 
 @cache
@@ -204,6 +277,14 @@ def _workers_alive(epoch: str) -> sa.Select[int]:
 def workers_alive(connection: sa.Connection, lease: float, epoch: str) -> int:
     """How many workers have beaten within the last `lease` seconds."""
     return connection.execute(_workers_alive(epoch), {"lease": lease}).scalar_one()
+
+
+def learned_seconds(connection: sa.Connection, run_id: str, attempt: int, key: str) -> float | None:
+    """Seconds that one unit of a phase is expected to take, from earlier runs; None without any."""
+    query = sa.select(phase.c.unit_seconds).where(
+        phase.c.run_id == run_id, phase.c.attempt == attempt, phase.c.phase == key, phase.c.learned_runs > 0
+    )
+    return connection.execute(query).scalar_one_or_none()
 
 
 def outcome_count(connection: sa.Connection, run_id: str, attempt: int) -> int:
@@ -234,8 +315,16 @@ def phases(
             failed=row.failed,
             skipped=row.skipped,
             cached=row.cached,
+            planned=row.planned,
             unit_seconds=row.unit_seconds,
+            expected_fixed=row.expected_fixed,
+            learned_runs=row.learned_runs,
             worked_seconds=row.worked_seconds,
+            fixed_seconds=row.fixed_seconds,
+            waited_seconds=row.waited_seconds,
+            pace_seconds=row.pace_seconds,
+            free_units=row.free_units,
+            at_once=row.at_once,
             at=row.at,
             started_at=row.started_at,
             ended_at=row.ended_at,
@@ -251,7 +340,7 @@ def outcomes(connection: sa.Connection, run_id: str, attempt: int) -> tuple[Symb
         .where(symbol_outcome.c.run_id == run_id, symbol_outcome.c.attempt == attempt)
         .order_by(symbol_outcome.c.symbol)
     )
-    return tuple(SymbolOutcome(r.symbol, r.outcome, r.reason, r.share_of_value) for r in rows)
+    return tuple(SymbolOutcome(r.symbol, r.outcome, r.reason, r.share_of_value, r.retry_at) for r in rows)
 
 
 def of_row(row: Mapping[str, Any]) -> Run:
@@ -283,6 +372,16 @@ def of_row(row: Mapping[str, Any]) -> Run:
         failure_code=FailureCode(row["failure_code"]) if row["failure_code"] else None,
         failure_phase=row["failure_phase"],
         error_id=row["error_id"],
+        created_at=row["created_at"],
+        data_as_of=row["data_as_of"],
+        results_before=bool(row["results_before"]),
+        waiting_until=row["waiting_until"],
+        stalled_since=row["stalled_since"],
+        stalled_reason=StallReason(row["stalled_reason"]) if row["stalled_reason"] else None,
+        retry_at=row["retry_at"],
+        eta=encoded.read_eta(row["eta"]),
+        spread=encoded.read_spread(row["spread"]),
+        honesty=encoded.read_honesty(row["honesty"]),
     )
 
 

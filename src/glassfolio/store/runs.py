@@ -15,24 +15,25 @@ from uuid import uuid4
 import sqlalchemy as sa
 
 from glassfolio.db import changes
-from glassfolio.db.tables import activity, phase, portfolio, run, status_document, symbol_outcome
+from glassfolio.db.tables import activity, phase, portfolio, run, snapshot, symbol_outcome
 from glassfolio.errors import Superseded
+from glassfolio.model.messages import ordinal
 from glassfolio.model.run import (
     Conclusion,
     Entry,
+    EtaReason,
     FailureCode,
+    Mark,
     Outcome,
     PhaseName,
     PhaseProgress,
     PhaseStatus,
-    Run,
     RunState,
-    RunStatus,
     SymbolOutcome,
+    Trail,
     Trigger,
 )
-from glassfolio.progress import estimate, fold
-from glassfolio.store import rows
+from glassfolio.store import encoded, published, rows, trail
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,8 @@ def open_run(connection: sa.Connection, opening: Opening, names: Sequence[PhaseN
             attempt=1,
             fence=0,
             seq=before.scalar_subquery(),
+            created_at=now,
+            results_before=_has_results(connection, opening.portfolio_id),
             **_fresh(now),
         )
     )
@@ -108,7 +111,20 @@ def _fresh(now: datetime) -> dict[str, Any]:
         "failure_code": None,
         "failure_phase": None,
         "error_id": None,
+        "data_as_of": None,
+        "waiting_until": None,
+        "stalled_since": None,
+        "stalled_reason": None,
+        "retry_at": None,
+        "eta": None,
+        "spread": None,
+        "honesty": None,
     }
+
+
+def _has_results(connection: sa.Connection, portfolio_id: str) -> bool:
+    query = sa.select(snapshot.c.session).where(snapshot.c.portfolio_id == portfolio_id).limit(1)
+    return connection.execute(query).one_or_none() is not None
 
 
 def _pending_phases(
@@ -155,7 +171,13 @@ def retry(
     row = connection.execute(
         sa.update(run)
         .where(run.c.id == run_id, run.c.state == RunState.ENDED.value)
-        .values(attempt=run.c.attempt + 1, fence=run.c.fence + 1, last_session=last_session, **_fresh(now))
+        .values(
+            attempt=run.c.attempt + 1,
+            fence=run.c.fence + 1,
+            last_session=last_session,
+            created_at=sa.func.coalesce(run.c.created_at, run.c.started_at),
+            **_fresh(now),
+        )
         .returning(run.c.attempt, run.c.fence, run.c.portfolio_id)
     ).one_or_none()
     if row is None:
@@ -165,7 +187,7 @@ def retry(
     )
     _pending_phases(connection, run_id, row.attempt, names, totals)
     with Turn(connection, run_id, row.fence, names, now) as turn:
-        turn.say("RETRY_STARTED", attempt=row.attempt)
+        turn.say("RETRY_STARTED", ordinal=ordinal(row.attempt))
     return row.attempt, row.fence
 
 
@@ -199,6 +221,8 @@ class Turn:
         self.now = max(now, self.row["updated_at"])
         self.changes: dict[str, Any] = {}
         self.entries: list[Entry] = []
+        self.steps: list[Trail] = []
+        self.reason: EtaReason | None = None
 
     @property
     def run_id(self) -> str:
@@ -218,6 +242,15 @@ class Turn:
     def say(self, code: str, phase_key: str | None = None, /, **params: str | int) -> None:
         """Add an entry to the log."""
         self.entries.append(Entry(code, phase_key, params))
+
+    def note(self, mark: Mark, phase_key: str | None = None, /, **numbers: Any) -> None:
+        """Add a step to the trail, at the seconds worked so far; what is told then is told anew."""
+        t = numbers.pop("t", self.changes.get("worked_seconds", self.row["worked_seconds"]))
+        self.steps.append(Trail(mark, t, phase_key, **numbers))
+
+    def explain(self, reason: EtaReason) -> None:
+        """Say why the remaining time may go up with this change."""
+        self.reason = reason
 
     def change(self, **columns: Any) -> None:
         """Set columns of the run."""
@@ -249,6 +282,7 @@ class Turn:
                 "outcome": outcome.outcome,
                 "reason": outcome.reason,
                 "share_of_value": outcome.share_of_value,
+                "retry_at": outcome.retry_at,
             }
             key = {"run_id": self.run_id, "attempt": self.attempt, "symbol": outcome.symbol}
             where = [symbol_outcome.c[name] == value for name, value in key.items()]
@@ -289,6 +323,9 @@ class Turn:
             failure_code=failure.value if failure else None,
             failure_phase=current if failure else None,
             error_id=error_id,
+            waiting_until=None,
+            stalled_since=None,
+            stalled_reason=None,
         )
 
     def _open_phase(self) -> str:
@@ -325,45 +362,20 @@ class Turn:
                     for i, entry in enumerate(self.entries, start=1)
                 ],
             )
-        merged = {**self.row, **self.changes}
         listed = self.phases()
-        if merged["state"] != RunState.ENDED.value:
-            merged["percent"] = estimate.percent(listed, merged["worked_seconds"], merged["percent"])
-        elif merged["failure_code"] is None and merged["conclusion"] != Conclusion.CANCELLED.value:
-            merged["percent"] = 100.0
-        self.changes |= {
-            "seq": seq + max(1, len(self.entries)),
-            "updated_at": self.now,
-            "percent": merged["percent"],
-        }
+        self._tell({**self.row, **self.changes}, listed)
+        trail.add(self.connection, self.run_id, self.attempt, seq + 1, self.steps)
+        self.change(seq=seq + max(1, len(self.entries)), updated_at=self.now)
         self.connection.execute(sa.update(run).where(run.c.id == self.run_id).values(**self.changes))
         changes.tell(self.connection)
-        _publish(self.connection, rows.of_row({**merged, **self.changes}), listed)
+        published.publish(self.connection, rows.of_row({**self.row, **self.changes}), listed)
 
-
-def _publish(connection: sa.Connection, current: Run, listed: tuple[PhaseProgress, ...]) -> None:
-    """Encode the status document of the present attempt."""
-    newest = (
-        sa.select(activity)
-        .where(activity.c.run_id == current.id, activity.c.attempt == current.attempt)
-        .order_by(activity.c.seq.desc())
-        .limit(fold.FEED)
-    )
-    feed = tuple(rows.activity_of(row) for row in reversed(connection.execute(newest).all()))
-    logged = connection.execute(
-        sa.select(sa.func.count()).where(
-            activity.c.run_id == current.id, activity.c.attempt == current.attempt
-        )
-    ).scalar_one()
-    status = RunStatus(current, listed, feed, logged, rows.outcomes(connection, current.id, current.attempt))
-    body = fold.encode(fold.document(status))
-    key = [status_document.c.run_id == current.id, status_document.c.attempt == current.attempt]
-    if (
-        connection.execute(sa.update(status_document).where(*key).values(seq=current.seq, body=body)).rowcount
-        == 0
-    ):
-        connection.execute(
-            sa.insert(status_document).values(
-                run_id=current.id, attempt=current.attempt, seq=current.seq, body=body
-            )
-        )
+    def _tell(self, row: dict[str, Any], listed: tuple[PhaseProgress, ...]) -> None:
+        """What is shown changes with a step of the trail only: neither with a look nor with the clock."""
+        if row["state"] == RunState.ENDED.value:
+            won = row["conclusion"] in (Conclusion.SUCCESS, Conclusion.SUCCESS_WITH_WARNINGS)
+            self.change(eta=None, **({"percent": 100.0} if won else {}))
+        elif self.steps:
+            told = published.tell(row, listed, self.now, self.reason)
+            self.change(percent=told.percent, eta=encoded.eta_text(told.eta))
+            self.steps[-1] = told.at(self.steps[-1], self.now)

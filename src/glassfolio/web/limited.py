@@ -35,6 +35,19 @@ class Limited:
         charge(request, caller.user_id, self.of)
 
 
+class LimitedStream(Limited):
+    """The class of a stream, which a ticket opens too."""
+
+    def __init__(self) -> None:
+        super().__init__(RouteClass.STREAM)
+
+    async def __call__(
+        self, request: Request, _allowed: Annotated[None, Depends(sign_in_allowed)], caller: Watching
+    ) -> None:
+        """Charge the caller, or raise TooManyRequests."""
+        charge(request, caller.user_id, self.of)
+
+
 class LimitedUpload(Limited):
     """The class of an upload; one that only checks the file is counted apart."""
 
@@ -50,19 +63,6 @@ class LimitedUpload(Limited):
     ) -> None:
         """Charge the caller, or raise TooManyRequests."""
         charge(request, caller.user_id, RouteClass.DRY_RUN if dry_run else self.of)
-
-
-class LimitedStream(Limited):
-    """The class of a stream, which a ticket may open as well."""
-
-    def __init__(self) -> None:
-        super().__init__(RouteClass.STREAM)
-
-    async def __call__(
-        self, request: Request, _allowed: Annotated[None, Depends(sign_in_allowed)], caller: Watching
-    ) -> None:
-        """Charge the caller, or raise TooManyRequests."""
-        charge(request, caller.user_id, self.of)
 
 
 async def limited_page(

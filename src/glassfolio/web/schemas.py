@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from glassfolio.imports.form import MAX_ACCOUNT_NAME, MAX_DESCRIPTION, MAX_NAME
 from glassfolio.model.holdings import ACCOUNT_TYPES
+from glassfolio.web.status_document import StatusDocument, components
 
 Schema = dict[str, Any]
 
@@ -38,62 +39,6 @@ COUNT: Schema = {"type": "integer", "minimum": 0}
 MOMENT: Schema = {"type": "string", "format": "date-time"}
 ID: Schema = {"type": "string", "format": "uuid"}
 
-PHASE = _object(
-    ("phase_id", "phase_name", "status", "current", "total", "unit", "duration_seconds"),
-    phase_id={"enum": ["phase_1", "phase_1_5", "phase_1_75", "phase_2_6"]},
-    phase_name=TEXT,
-    status={"enum": ["pending", "running", "completed", "failed"]},
-    current=COUNT,
-    total=_or_null("integer", minimum=0),
-    unit={"enum": ["symbols", "dates"]},
-    duration_seconds=_or_null("number", minimum=0),
-)
-ENTRY = _object(
-    ("timestamp", "message", "level"),
-    timestamp=MOMENT,
-    message=TEXT,
-    level={"enum": ["info", "warning", "error"]},
-    seq=COUNT,
-    code=TEXT,
-    phase_id=_or_null("string"),
-)
-STATUS = _object(
-    (
-        "portfolio_id",
-        "status",
-        "started_at",
-        "elapsed_seconds",
-        "overall_progress",
-        "current_phase_progress",
-        "activity_log",
-        "phases",
-    ),
-    portfolio_id=ID,
-    status={"enum": ["running", "completed", "failed", "not_found"]},
-    started_at=_or_null("string", format="date-time"),
-    elapsed_seconds=COUNT,
-    overall_progress=_object(
-        ("current_phase", "current_phase_name", "phases_completed", "phases_total", "percent_complete"),
-        current_phase=_or_null("string"),
-        current_phase_name=_or_null("string"),
-        phases_completed={"type": "integer", "minimum": 0, "maximum": 4},
-        phases_total={"const": 4},
-        percent_complete={"type": "integer", "minimum": 0, "maximum": 100},
-    ),
-    current_phase_progress={
-        "oneOf": [
-            {"type": "null"},
-            _object(
-                ("current", "total", "unit"),
-                current=COUNT,
-                total=_or_null("integer"),
-                unit={"enum": ["symbols", "dates"]},
-            ),
-        ]
-    },
-    activity_log={"type": "array", "maxItems": 50, "items": _refer("Entry")},
-    phases={"type": "array", "minItems": 4, "maxItems": 4, "items": _refer("Phase")},
-)
 FAULT = _object(
     ("detail", "pointer"),
     code=TEXT,
@@ -136,13 +81,11 @@ EVENT = _object(
     retry=COUNT,
 )
 COMPONENTS: Mapping[str, Schema] = {
-    "Entry": ENTRY,
     "Event": EVENT,
     "Fault": FAULT,
     "Opened": OPENED,
-    "Phase": PHASE,
     "Problem": PROBLEM,
-    "Status": STATUS,
+    **components(),
 }
 
 UPLOAD_FORM: Schema = {
@@ -200,14 +143,14 @@ UPLOADED = {
     **answers(202, "application/json", schema="Opened", **ID_LINKS),
 }
 STATUS_ANSWERS = {
-    **answers(200, "application/json", schema="Status"),
+    **answers(200, "application/json", schema=StatusDocument.__name__),
     304: {"description": "Nothing has changed since the version in If-None-Match."},
 }
 STREAMED = {
     **answers(200, "text/event-stream", schema="Event"),
     204: {"description": "The run has ended, and its last word is known by Last-Event-ID."},
 }
-STARTED = answers(202, "application/json", schema="Status")
+STARTED = answers(202, "application/json", schema=StatusDocument.__name__)
 TABLES = answers(200, "application/json", "text/csv")
 
 

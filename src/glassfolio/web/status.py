@@ -4,16 +4,16 @@ Copies encoded documents; their shape is decided where they are folded.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from glassfolio.clock import iso
-from glassfolio.reading import StatusAnswer
+from glassfolio.reading import Record, StatusAnswer
 from glassfolio.web.access import PartsOf, SignedIn
 from glassfolio.web.download import attachment
 from glassfolio.web.errors import problem_response
@@ -102,7 +102,7 @@ def run_log(
 
 @router.get(
     "/onboarding/status/{portfolio_id}/logs",
-    responses=answers(200, "application/json", "text/plain"),
+    responses=answers(200, "application/json", "text/plain", "application/x-ndjson"),
     dependencies=[limited(RouteClass.OTHER)],
 )
 def download_log(
@@ -110,36 +110,67 @@ def download_log(
     request: Request,
     caller: SignedIn,
     parts: PartsOf,
-    form: Annotated[Literal["txt", "json"], Query(alias="format")] = "txt",
+    form: Annotated[Literal["txt", "json", "ndjson"], Query(alias="format")] = "txt",
+    attempt: Annotated[int | None, Query(ge=1, le=LARGEST)] = None,
+    after: Annotated[int, Query(ge=0, le=LARGEST)] = 0,
 ) -> Response:
-    """The whole log of the shown run as a file."""
-    run_id = parts.reading.shown_run(caller.user_id, portfolio_id)
+    """The log of the shown run as a file: of all attempts or of one, after an entry or from its beginning."""
+    reading, user_id = parts.reading, caller.user_id
+    run_id = reading.shown_run(user_id, portfolio_id)
     if run_id is None:
         return problem_response(request, 404, "NO_LOG", NO_LOG)
-    status = json.loads(parts.reading.status(caller.user_id, portfolio_id).body)
-    entries = parts.reading.log(caller.user_id, run_id, limit=1_000_000)
+    status = json.loads(reading.run(user_id, run_id, attempt).body)
+    entries = _whole_log(partial(reading.log, user_id, run_id, limit=LOG_PAGE, attempt=attempt), after)
     stamp = iso(parts.clock.now()).replace("-", "").replace(":", "")[:15] + "Z"
     name = f"glassfolio-setup-log-{portfolio_id[:8]}-{stamp}.{form}"
     headers = {**HEADERS, **attachment(name)}
-    if form == "json":
-        return JSONResponse({**status, "log_entries": entries}, headers=headers)
-    return PlainTextResponse(_as_text(status, entries), headers=headers)
+    return StreamingResponse(WRITERS[form](status, entries), headers=headers, media_type=MEDIA[form])
 
 
-def _as_text(status: dict[str, object], entries: list[dict[str, object]]) -> str:
-    lines = [
-        "glassfolio setup log (all times UTC)",
-        f"status: {status['status']}  attempt: {status['attempt']}  started: {status['started_at']}"
-        f"  finished: {status['finished_at'] or '-'}",
-        "",
-    ]
-    phases = status["phases"]
-    assert isinstance(phases, list)
-    for phase in phases:
+def _whole_log(read: Callable[..., list[Record]], after: int) -> Iterator[Record]:
+    """Every entry numbered above `after`, read page by page as it is asked for."""
+    page = read(after=after)
+    while page:
+        yield from page
+        page = read(after=page[-1]["seq"])
+
+
+def _as_json(status: Record, entries: Iterable[Record]) -> Iterator[str]:
+    yield _dumps(status)[:-1] + ',"log_entries":['
+    for place, entry in enumerate(entries):
+        yield ("," if place else "") + _dumps(entry)
+    yield "]}"
+
+
+def _as_lines(_status: Record, entries: Iterable[Record]) -> Iterator[str]:
+    return (_dumps(entry) + "\n" for entry in entries)
+
+
+def _dumps(value: Record) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def _as_text(status: Record, entries: Iterable[Record]) -> Iterator[str]:
+    yield "glassfolio setup log (all times UTC)\n"
+    yield f"status: {status['status']}  attempt: {status['attempt']}  started: {status['started_at']}"
+    yield f"  finished: {status['finished_at'] or '-'}\n\n"
+    for phase in status["phases"]:
         took = phase["duration_seconds"]
         count = f"{phase['current']} of {phase['total']} {phase['unit']}"
         ended = f", {took} s" if took is not None else ""
-        lines.append(f"{phase['phase_name']}: {phase['status']}, {count}{ended}")
-    lines.append("")
-    lines += [f"{e['timestamp']}  {str(e['level']).upper():7}  {e['message']}" for e in entries]
-    return "\n".join(lines) + "\n"
+        yield f"{phase['phase_name']}: {phase['status']}, {count}{ended}\n"
+    yield "\n"
+    for entry in entries:
+        yield f"{entry['timestamp']}  {entry['level'].upper():7}  {entry['message']}\n"
+
+
+WRITERS: Mapping[str, Callable[[Record, Iterable[Record]], Iterator[str]]] = {
+    "txt": _as_text,
+    "json": _as_json,
+    "ndjson": _as_lines,
+}
+MEDIA = {
+    "txt": "text/plain; charset=utf-8",
+    "json": "application/json",
+    "ndjson": "application/x-ndjson; charset=utf-8",
+}

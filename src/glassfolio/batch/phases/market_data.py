@@ -4,7 +4,7 @@ Knows nothing of what prices are used for.
 """
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from itertools import groupby
 
 import sqlalchemy as sa
@@ -15,7 +15,9 @@ from glassfolio.batch.task import Task
 from glassfolio.errors import ProviderKeyRejected, ProviderRateLimited, ProviderUnavailable
 from glassfolio.model.market import Bars, Failure, FailureKind, Interval
 from glassfolio.model.run import Entry, FailureCode, PhaseName, SymbolOutcome
-from glassfolio.store import market
+from glassfolio.progress.estimate import UNIT_SECONDS
+from glassfolio.providers.base import Fetched
+from glassfolio.store import market, rows
 
 NAME = PhaseName("market_data", "phase_1", "Market Data Collection", "symbols")
 # Failures that say something about the symbol itself and are remembered.
@@ -23,6 +25,10 @@ REMEMBERED = (FailureKind.NOT_FOUND, FailureKind.EMPTY)
 # Failures that say the provider is in trouble: a chunk of nothing else ends the attempt.
 PROVIDER_TROUBLE = (FailureKind.NETWORK, FailureKind.BLOCKED, FailureKind.RATE_LIMITED)
 LATE_START_SESSIONS = 5
+# Chunks that are fetched at the same time.
+AT_ONCE = 4
+# A provider that asks to wait is waited for, so long in all for one chunk.
+LONGEST_WAIT = 3600.0
 
 
 def make_plan(connection: sa.Connection, task: Task) -> Plan:
@@ -40,7 +46,10 @@ def make_plan(connection: sa.Connection, task: Task) -> Plan:
         if gap is not None:
             missing[symbol] = gap
     terms = setup.provider.terms
-    size = plan.fetch_size(terms.seconds_per_request, terms.requests_per_second)
+    taught = rows.learned_seconds(connection, task.run_id, task.attempt, NAME.key)
+    seconds = terms.seconds_per_request if taught is None else taught * AT_ONCE
+    size = plan.fetch_size(seconds, terms.requests_per_second)
+    rate = terms.requests_per_second
     chunks = tuple(
         ChunkPlan(
             len(piece), {"fetch": [[name, gap.start.isoformat(), gap.end.isoformat()] for name, gap in piece]}
@@ -53,7 +62,10 @@ def make_plan(connection: sa.Connection, task: Task) -> Plan:
         chunks=chunks,
         cached=stored,
         failed=len(unknown),
-        unit_seconds=terms.seconds_per_request + 0.002,
+        unit_seconds=terms.seconds_per_request / AT_ONCE + UNIT_SECONDS["symbols"],
+        pace_seconds=1 / rate if rate else None,
+        free_units=int(terms.burst) if rate else 0,
+        at_once=AT_ONCE * size if rate else 1,
         outcomes=tuple(unknown),
         entries=(
             Entry("PLAN_READY", NAME.key, {"stored": stored, "symbols": total, "missing": len(missing)}),
@@ -70,7 +82,7 @@ def work(task: Task, payload: Payload) -> Result:
     failures: list[Failure] = []
     rejected: list[tuple[str, date, str]] = []
     for (start, end), group in groupby(wanted, key=lambda item: item[1:]):
-        fetched = task.setup.provider.fetch([name for name, _start, _end in group], start, end)
+        fetched = fetch(task, [name for name, _start, _end in group], start, end)
         bars += fetched.bars
         failures += fetched.failures
         rejected += [(q.symbol, q.session, q.reason) for q in fetched.quarantined]
@@ -79,10 +91,33 @@ def work(task: Task, payload: Payload) -> Result:
     with task.setup.database.reading() as connection:
         stored = market.revisions(connection, [failure.symbol for failure in failures])
     missed = [
-        SymbolOutcome(f.symbol, "partial" if stored[f.symbol] else _outcome(f.kind), f.kind.value)
+        SymbolOutcome(
+            f.symbol,
+            "partial" if stored[f.symbol] else _outcome(f.kind),
+            f.kind.value,
+            retry_at=task.setup.clock.now() + timedelta(seconds=f.retry_after) if f.retry_after else None,
+        )
         for f in failures
     ]
     return _result(task, bars, failures, missed, rejected, intervals)
+
+
+def fetch(task: Task, symbols: Sequence[str], start: date, end: date) -> Fetched:
+    """What the provider gives; what it refuses for its rate alone is asked for again when it allows that."""
+    waits, provider = task.setup.waits, task.setup.provider
+    got, waited, asked_blindly = provider.fetch(symbols, start, end), 0.0, False
+    while limited := [f for f in got.failures if f.kind is FailureKind.RATE_LIMITED]:
+        wait = max(f.retry_after or 0.0 for f in limited)
+        if waited + wait > LONGEST_WAIT or (wait == 0 and asked_blindly) or waits.has_let_go(task.run_id):
+            break
+        # A provider that does not say how long is asked once more: by then its client may know.
+        asked_blindly = wait == 0
+        waits.sleep(wait)
+        waited += wait
+        more = provider.fetch([f.symbol for f in limited], start, end)
+        kept = tuple(f for f in got.failures if f.kind is not FailureKind.RATE_LIMITED)
+        got = Fetched((*got.bars, *more.bars), (*kept, *more.failures), (*got.quarantined, *more.quarantined))
+    return got
 
 
 def _raise_trouble(failures: Sequence[Failure], asked: int) -> None:
@@ -90,7 +125,9 @@ def _raise_trouble(failures: Sequence[Failure], asked: int) -> None:
     if FailureKind.UNAUTHORISED in kinds:
         raise ProviderKeyRejected
     if len(kinds) == asked and all(kind in PROVIDER_TROUBLE for kind in kinds):
-        raise ProviderRateLimited if FailureKind.RATE_LIMITED in kinds else ProviderUnavailable
+        if FailureKind.RATE_LIMITED not in kinds:
+            raise ProviderUnavailable
+        raise ProviderRateLimited(max((f.retry_after or 0.0 for f in failures), default=0.0) or None)
 
 
 def _result(

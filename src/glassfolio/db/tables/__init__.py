@@ -7,7 +7,17 @@ from glassfolio.db.tables.holdings import flow, lot, portfolio
 from glassfolio.db.tables.market import allowance, coverage, price, quarantine, symbol
 from glassfolio.db.tables.people import user
 from glassfolio.db.tables.results import SNAPSHOT_NUMBERS, exposure, metric, snapshot, snapshot_factor
-from glassfolio.db.tables.runs import activity, chunk, phase, run, status_document, symbol_outcome, worker
+from glassfolio.db.tables.runs import (
+    activity,
+    chunk,
+    experience,
+    phase,
+    run,
+    status_document,
+    symbol_outcome,
+    trail,
+    worker,
+)
 from glassfolio.db.tables.sign_ins import password, password_tries, sign_in, sign_in_link, stream_ticket
 from glassfolio.db.tables.types import Exact, Moment, metadata
 
@@ -19,6 +29,7 @@ __all__ = [
     "allowance",
     "chunk",
     "coverage",
+    "experience",
     "exposure",
     "flow",
     "lot",
@@ -39,6 +50,7 @@ __all__ = [
     "stream_ticket",
     "symbol",
     "symbol_outcome",
+    "trail",
     "user",
     "worker",
 ]

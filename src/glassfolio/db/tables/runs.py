@@ -36,6 +36,16 @@ run = sa.Table(
     sa.Column("failure_code", sa.String(30)),
     sa.Column("failure_phase", sa.String(30)),
     sa.Column("error_id", key()),
+    sa.Column("created_at", Moment),  # of the first attempt
+    sa.Column("data_as_of", sa.Date),  # newest session with a close of a held symbol
+    sa.Column("results_before", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("waiting_until", Moment),  # while the provider has asked to wait
+    sa.Column("stalled_since", Moment),
+    sa.Column("stalled_reason", sa.String(20)),
+    sa.Column("retry_at", Moment),  # when a retry may help
+    sa.Column("eta", sa.Text),  # JSON: the remaining time as it was told last
+    sa.Column("spread", sa.Text),  # JSON: factors of its range, from earlier runs
+    sa.Column("honesty", sa.Text),  # JSON, at the end of a successful attempt
 )
 sa.Index("ix_run_portfolio", run.c.portfolio_id, run.c.started_at)
 sa.Index(
@@ -66,6 +76,14 @@ phase = sa.Table(
     sa.Column("started_at", Moment),
     sa.Column("ended_at", Moment),
     sa.Column("worked_seconds", sa.Double, nullable=False),
+    sa.Column("planned", sa.Integer),  # units to be worked, those settled by the plan left out
+    sa.Column("expected_fixed", sa.Double),  # expected seconds beside the units
+    sa.Column("learned_runs", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("fixed_seconds", sa.Double, nullable=False, server_default="0"),
+    sa.Column("waited_seconds", sa.Double, nullable=False, server_default="0"),
+    sa.Column("pace_seconds", sa.Double),  # least time between two units that the provider allows
+    sa.Column("free_units", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("at_once", sa.Integer, nullable=False, server_default="1"),  # units in work at the same time
     sqlite_with_rowid=False,
 )
 
@@ -105,8 +123,44 @@ symbol_outcome = sa.Table(
     sa.Column("outcome", sa.String(20), nullable=False),
     sa.Column("reason", sa.String(40), nullable=False),
     sa.Column("share_of_value", sa.Double),
+    sa.Column("retry_at", Moment),
     sqlite_with_rowid=False,
 )
+
+# What was committed and told at each change of an attempt: its honesty is measured by it, and a trace is
+# written from it.
+trail = sa.Table(
+    "trail",
+    metadata,
+    sa.Column("run_id", key(), sa.ForeignKey("run.id"), primary_key=True),
+    sa.Column("attempt", sa.Integer, primary_key=True),
+    sa.Column("seq", sa.Integer, primary_key=True),
+    sa.Column("ordinal", sa.Integer, primary_key=True),  # among those of one change
+    sa.Column("mark", sa.String(12), nullable=False),
+    sa.Column("t", sa.Double, nullable=False),  # seconds worked
+    sa.Column("phase", sa.String(30)),
+    *(sa.Column(name, sa.Integer) for name in ("units", "cached", "failed", "free", "runs", "at_once")),
+    *(
+        sa.Column(name, sa.Double)
+        for name in ("seconds", "fixed", "pace", "percent", "remaining", "eta", "low", "high")
+    ),
+    sqlite_with_rowid=False,
+)
+
+# What each successful attempt teaches the estimates of later ones.
+experience = sa.Table(
+    "experience",
+    metadata,
+    sa.Column("run_id", key(), sa.ForeignKey("run.id"), primary_key=True),
+    sa.Column("attempt", sa.Integer, primary_key=True),
+    sa.Column("machine", sa.String(80), nullable=False),
+    sa.Column("provider", sa.String(20), nullable=False),
+    sa.Column("ended_at", Moment, nullable=False),
+    sa.Column("lessons", sa.Text, nullable=False),  # JSON: phase -> [units, seconds of them, seconds beside]
+    sa.Column("ratios", sa.Text, nullable=False),  # JSON: real over predicted, for each tenth of the percent
+    sqlite_with_rowid=False,
+)
+sa.Index("ix_experience_machine", experience.c.machine, experience.c.ended_at)
 
 # One encoded status document for each attempt; readers copy its bytes.
 status_document = sa.Table(
