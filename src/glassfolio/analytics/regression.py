@@ -265,11 +265,10 @@ def _quality(
     with np.errstate(divide="ignore", invalid="ignore"):
         rss = squares - explained
         np.maximum(rss, 0.0, out=rss)
-        unexplained = rss / squares
+        unexplained = rss / np.where(squares > 0, squares, np.nan)
         rss /= n - count - 1
         noise = np.sqrt(rss, out=rss)
-        # Also where it is NaN, for a series that does not vary.
+        # Also where that share is NaN, for a series that does not vary.
         noise *= unexplained > _EXACT_FIT
         r2 = np.maximum(1 - unexplained, 0.0)
-    r2[squares == 0] = np.nan
     return noise, r2

@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
-from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from glassfolio import __version__
 from glassfolio.web import (
@@ -77,9 +76,6 @@ def create_app(parts: Parts, *, with_worker: bool = True, limits: Limits | None 
     page_security.install(app, parts.settings)
     app.add_middleware(Bounds)
     app.add_middleware(TellLimits)
-    if parts.settings.trusted_proxies:
-        trusted = [str(network) for network in parts.settings.trusted_proxies]
-        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=trusted)
     # Polled most, so matched first.
     app.include_router(status.router)
     app.include_router(events.router)

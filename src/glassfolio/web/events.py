@@ -4,14 +4,13 @@ import json
 from contextlib import ExitStack
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import Response
 
 from glassfolio.following import News, Topic
 from glassfolio.reading import StatusAnswer
 from glassfolio.web.access import PartsOf, Watching
-from glassfolio.web.limited import limited
-from glassfolio.web.limits import RouteClass
+from glassfolio.web.limited import LimitedStream
 from glassfolio.web.live import Client, EventStream, Hub
 from glassfolio.web.schemas import STREAMED
 from glassfolio.web.status import LARGEST, look_up
@@ -26,7 +25,7 @@ After = Annotated[int | None, Query(ge=0, le=LARGEST)]
     "/onboarding/status/{portfolio_id}/events",
     responses=STREAMED,
     response_class=Response,
-    dependencies=[limited(RouteClass.STREAM)],
+    dependencies=[Depends(LimitedStream())],
 )
 async def status_events(
     portfolio_id: str,
@@ -53,7 +52,7 @@ async def status_events(
     tags=["runs"],
     responses=STREAMED,
     response_class=Response,
-    dependencies=[limited(RouteClass.STREAM)],
+    dependencies=[Depends(LimitedStream())],
 )
 async def run_events(
     run_id: str,

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request
 
-from glassfolio.web.access import SignedIn
+from glassfolio.web.access import SignedIn, Watching, address_of
 from glassfolio.web.limits import Limits, RouteClass
 
 
@@ -15,11 +15,6 @@ def limits_of(request: Request) -> Limits:
     """The counters of this process."""
     counters: Limits = request.app.state.limits
     return counters
-
-
-def address_of(request: Request) -> str:
-    """Where a request comes from; forwarded by a trusted proxy only, see the application."""
-    return request.client.host if request.client else ""
 
 
 async def sign_in_allowed(request: Request) -> None:
@@ -35,6 +30,19 @@ class Limited:
 
     async def __call__(
         self, request: Request, _allowed: Annotated[None, Depends(sign_in_allowed)], caller: SignedIn
+    ) -> None:
+        """Charge the caller, or raise TooManyRequests."""
+        charge(request, caller.user_id, self.of)
+
+
+class LimitedStream(Limited):
+    """The class of a stream, which a ticket opens too."""
+
+    def __init__(self) -> None:
+        super().__init__(RouteClass.STREAM)
+
+    async def __call__(
+        self, request: Request, _allowed: Annotated[None, Depends(sign_in_allowed)], caller: Watching
     ) -> None:
         """Charge the caller, or raise TooManyRequests."""
         charge(request, caller.user_id, self.of)
