@@ -103,13 +103,25 @@ def ambiguous_basis(lots: LotTable, instruments: Instruments, paths: Paths) -> B
     (L,) True where the fill is more than half away from the entry session's close on the stated basis, and
     not more than that from it as it stands.
     """
+    within, restated, close = _fills(lots, instruments, paths)
+    return within & restated & (np.abs(lots.entry_price - close) <= FAR * close)
+
+
+def far_fills(lots: LotTable, instruments: Instruments) -> BoolArray:
+    """(L,) True where the fill is more than half away from the entry session's close, on either basis."""
+    paths = trace(instruments)
+    within, restated, close = _fills(lots, instruments, paths)
+    return within & restated & (np.abs(lots.entry_price - close) > FAR * close)
+
+
+def _fills(lots: LotTable, instruments: Instruments, paths: Paths) -> tuple[BoolArray, BoolArray, FloatArray]:
+    """Whether each lot was bought on the grid, is far from that session's close, and that close; (L,)."""
     sessions = len(instruments.close)
     within = lots.dated & (lots.entry >= 0) & (lots.entry < sessions)
     entry = np.clip(lots.entry, 0, sessions - 1)
     close = instruments.close[entry, lots.column]
     factor = shares_at(paths, lots.column, lots.basis) / shares_at(paths, lots.column, entry)
-    restated = np.abs(lots.entry_price * factor - close) > FAR * close
-    return within & restated & (np.abs(lots.entry_price - close) <= FAR * close)
+    return within, np.abs(lots.entry_price * factor - close) > FAR * close, close
 
 
 def net_lots(lots: Statement) -> Statement:

@@ -22,7 +22,7 @@ from glassfolio.analytics.stress import FactorBook, OptionBook, StressResult, re
 from glassfolio.batch.account import Account
 from glassfolio.batch.numbers import PERFORMANCE
 from glassfolio.batch.task import Task
-from glassfolio.model.market import Panel
+from glassfolio.model.market import FloatArray, Panel
 from glassfolio.model.results import NONE, Reason, Warning_, reason_of, warnings_of
 
 # Of the bond behind the rate factor, where no yield is known.
@@ -35,7 +35,8 @@ Record = dict[str, Any]
 
 def of_session(task: Task, whole: Account, at: int) -> dict[str, Any]:
     """All of one session of the window, by kind; `at` numbers it from 0."""
-    correlations = correlate(whole.holdings.returns, whole.first + at)
+    held = np.flatnonzero(whole.holdings.exposure[at])
+    correlations = correlate(whole.holdings.returns[:, held], whole.first + at)
     return {
         "positions": positions(task, whole, at),
         "risk": risk(task, whole, at, correlations),
@@ -82,7 +83,7 @@ def _position(
 
 def risk(task: Task, whole: Account, at: int, correlations: Correlations) -> Record:
     """How volatile the holdings are, how much of it is systematic, and what diversification does."""
-    spread = diversify(correlations, whole.holdings.exposure[at])
+    spread = diversify(correlations, _held(whole, at))
     volatility = whole.holdings.volatility
     fit = whole.holdings.fits[RISK.key]
     figures = {
@@ -139,13 +140,14 @@ def _sectors(whole: Account, at: int) -> list[Record]:
 
 
 def correlation_records(task: Task, whole: Account, at: int, correlations: Correlations) -> Record:
-    """The upper triangle, the clusters, and the names that are left out of the matrix."""
-    names = [_name(task, whole, column) for column in whole.holdings.columns]
-    exposure = whole.holdings.exposure[at]
-    held = exposure != 0
+    """The upper triangle, the clusters, and the names that are left out of the matrix.
+
+    correlations: of the underlyings held.
+    """
+    held = np.flatnonzero(whole.holdings.exposure[at])
+    names = [_name(task, whole, column) for column in whole.holdings.columns[held]]
     left, right = np.triu_indices(len(names), 1)
-    shown = held[left] & held[right]
-    found = cluster(correlations, np.where(held, exposure, 0.0))
+    found = cluster(correlations, _held(whole, at))
     return {
         "as_of": _day(task, at),
         "window": 90,
@@ -162,25 +164,27 @@ def correlation_records(task: Task, whole: Account, at: int, correlations: Corre
                 "stderr": _number(correlations.stderr[i, j]),
                 "reason": _reason(correlations.reason[i, j]),
             }
-            for i, j in zip(left[shown].tolist(), right[shown].tolist(), strict=True)
+            for i, j in zip(left.tolist(), right.tolist(), strict=True)
         ],
-        "left_out": [
-            name
-            for name, complete, own in zip(names, correlations.complete, held, strict=True)
-            if own and not complete
-        ],
+        "left_out": [name for name, kept in zip(names, correlations.complete, strict=True) if not kept],
         "clusters": [
             {
                 "name": names[leader],
-                "symbols": [names[u] for u in np.flatnonzero((found.label == c) & held)],
+                "symbols": [names[u] for u in np.flatnonzero(found.label == c)],
                 "gross": _number(found.gross[c]),
                 "net": _number(found.net[c]),
                 "average_correlation": _number(found.average_correlation[c]),
             }
             for c, leader in enumerate(found.leader.tolist())
-            if held[found.label == c].any()
         ],
     }
+
+
+def _held(whole: Account, at: int) -> FloatArray:
+    """Exposures to the underlyings held at a session, in the order of the correlations."""
+    exposure: FloatArray = whole.holdings.exposure[at]
+    held: FloatArray = exposure[exposure != 0]
+    return held
 
 
 def stress_records(task: Task, whole: Account, at: int) -> Record:

@@ -45,6 +45,10 @@ MESSAGES: Mapping[str, Message] = {
     "BARS_SET_ASIDE": _warning("{symbol}: {count} prices look wrong and were set aside."),
     "SYMBOL_RENAMED": _info("{old} is now {new}; its history is joined."),
     "LOT_NOT_VALUED": _warning("{symbol}: {reason} It is left out of the values and named in the results."),
+    "WARN_POS_003": _warning(
+        "{symbol}, line {line}: the entry price is more than half away from that day's close; perhaps a slip,"
+        " or a split since then."
+    ),
     "FACTOR_MISSING": _info("The factor {factor} has no data for this period; it is left out."),
     "EQUITY_DATE_MOVED": _warning("Prices end on {date}; your equity counts as that day's."),
     "PROVIDER_WAIT": _info("The price source asks us to wait until {until} UTC."),

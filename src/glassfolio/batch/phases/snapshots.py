@@ -10,6 +10,8 @@ from datetime import date
 import numpy as np
 import sqlalchemy as sa
 
+from glassfolio.analytics.instruments import Kind
+from glassfolio.analytics.statement import far_fills
 from glassfolio.batch import analyses, plan
 from glassfolio.batch.account import Account, account
 from glassfolio.batch.phase import ChunkPlan, Closing, Payload, Phase, Plan, Result
@@ -126,7 +128,16 @@ def close(connection: sa.Connection, task: Task) -> Closing:
         for o in outcomes
         if o.symbol not in named
     )
+    entries += _far_fills(task, whole)
     return Closing(entries=entries, outcomes=outcomes, completeness=whole.completeness)
+
+
+def _far_fills(task: Task, whole: Account) -> tuple[Entry, ...]:
+    """Name the lots whose entry price is far from that day's close, now that it is known."""
+    listed = whole.on_grid.instruments.kind[whole.on_grid.lots.column] == Kind.LISTED
+    far = listed & far_fills(whole.on_grid.lots, whole.on_grid.instruments)
+    lots = [task.lots[place] for place in np.flatnonzero(far)]
+    return tuple(Entry("WARN_POS_003", NAME.key, {"symbol": lot.symbol, "line": lot.line}) for lot in lots)
 
 
 PHASE = Phase(NAME, "Built", make_plan, work, close)
