@@ -88,7 +88,8 @@ def test_every_instrument_is_one_column_of_its_kind(workshop: Workshop) -> None:
     assert len(set(column.tolist())) == 5
     assert made.instruments.close[0, column[4]] == 1
     assert made.instruments.close[0, column[5]] == 0.98
-    assert np.isnan(made.instruments.close[:, column[1:4]]).all()
+    assert np.isnan(made.instruments.close[:, column[1:3]]).all()
+    assert made.instruments.underlying[column[3]] == column[0]
     assert made.lots.multiplier.tolist() == [1, 1, 1, 100, 1, 1, 1]
 
 
