@@ -63,6 +63,22 @@ def test_a_lot_states_quantity_value_cost_and_gain() -> None:
     assert state_lots(book.lots, book.instruments, 3, since=2).income.sum() == 0
 
 
+def test_income_is_what_was_held_the_day_before_in_the_sessions_asked_for() -> None:
+    """Bought on the ex-date there is none, sold on it there is one; from `since` to the session."""
+    trades = [Trade(10, entry=1, exit=3, entry_price=10, exit_price=10), Trade(10, entry=0, entry_price=10)]
+    book = account(trades, [[10]] * 5)
+    book.instruments.dividend[1:, 0] = [1, 10, 100, 1000]
+
+    def incomes(row: int, since: int) -> list[float]:
+        found: list[float] = state_lots(book.lots, book.instruments, row, since).income.tolist()
+        return found
+
+    assert incomes(4, 0) == [1100, 11110]
+    assert incomes(3, 2) == [1100, 1100]
+    assert incomes(2, 1) == [100, 110]
+    assert incomes(1, 0) == [0, 10]
+
+
 def test_lots_of_one_instrument_are_one_position() -> None:
     trades = [Trade(100, entry_price=9), Trade(5, column=1, entry_price=2), Trade(-30, entry_price=8)]
     book = account(trades, [[10, 3]])
