@@ -1,34 +1,26 @@
-"""What an owner can look at: status, log, runs and results. Nothing here changes anything.
+"""What an owner can look at: status, log and runs. Nothing here changes anything.
 
 Every read takes the owner in its query. Knows nothing of HTTP.
 """
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any
 
-import numpy as np
 import sqlalchemy as sa
 
-from glassfolio.analytics.factors import MODELS
-from glassfolio.analytics.metrics import METRICS, SESSION_DETAILS, Metric
-from glassfolio.analytics.significance import p_values
-from glassfolio.analytics.statement import Statement
-from glassfolio.batch import account
 from glassfolio.batch.pipeline import NAMES
 from glassfolio.batch.start import RUNS
-from glassfolio.batch.task import Setup, Task, Workplace
+from glassfolio.batch.task import Setup
 from glassfolio.clock import Clock, from_iso, iso
 from glassfolio.errors import NotFound
 from glassfolio.model.holdings import Portfolio
-from glassfolio.model.market import FloatArray
-from glassfolio.model.results import Reason, reason_of, warnings_of
 from glassfolio.model.run import Run, RunState
 from glassfolio.progress import fold
-from glassfolio.store import blocks, portfolios, results, rows
+from glassfolio.store import portfolios, rows
 
 OWN_AT_ONCE = RUNS.partition_concurrency or 1
 WIRE_IDS: Mapping[str, str] = {name.key: name.wire_id for name in NAMES}
@@ -156,99 +148,6 @@ class Reading:
             raise NotFound
         return found
 
-    def snapshots(
-        self, owner_id: str, portfolio_id: str, start: date | None, end: date | None
-    ) -> list[Record]:
-        """A portfolio's daily snapshots, each with the reasons of its missing numbers. Raises NotFound."""
-        with self.setup.database.reading() as connection:
-            self._owned(connection, portfolio_id, owner_id)
-            found = results.snapshots(connection, portfolio_id, start, end)
-        return [_snapshot(row) for row in found]
-
-    def positions(self, owner_id: str, portfolio_id: str) -> list[Record]:
-        """What is held at the newest snapshot, lots of one symbol together. Raises NotFound."""
-        task, session = self._newest(owner_id, portfolio_id)
-        if task is None or session is None:
-            return []
-        return _positions(task, session)
-
-    def factors(self, owner_id: str, portfolio_id: str) -> Record:
-        """The portfolio's and its symbols' betas at the newest snapshot. Raises NotFound."""
-        task, session = self._newest(owner_id, portfolio_id)
-        if task is None or session is None:
-            return {"as_of": None, "factor_set": self.setup.factor_set.name, "portfolio": [], "symbols": []}
-        at = self.setup.sessions.ordinal(session)
-        first = blocks.first_of_block(at)
-        with self.setup.database.reading() as connection:
-            whole = results.portfolio_factors(connection, portfolio_id, session)
-            stored = {
-                key: results.betas(
-                    connection, self.setup.factor_set.name, key, task.listed_symbols, first, at
-                )
-                for key in MODELS
-            }
-        return {
-            "as_of": session.isoformat(),
-            "factor_set": self.setup.factor_set.name,
-            "portfolio": [_portfolio_factor(row) for row in whole],
-            "symbols": [
-                record
-                for key, series in stored.items()
-                for one in series.values()
-                for record in _symbol_factors(key, one, at - first, session)
-            ],
-        }
-
-    def metrics(self, owner_id: str, portfolio_id: str) -> list[Record]:
-        """The metrics of the portfolio's symbols at the newest snapshot. Raises NotFound."""
-        task, session = self._newest(owner_id, portfolio_id)
-        if task is None or session is None:
-            return []
-        at = self.setup.sessions.ordinal(session)
-        first = blocks.first_of_block(at)
-        with self.setup.database.reading() as connection:
-            stored = results.metrics(connection, task.listed_symbols, first, at)
-        return [
-            {
-                "symbol": symbol,
-                "metric": key,
-                "as_of": session.isoformat(),
-                "value": _number(series.value[at - first]),
-                "n": int(series.n[at - first]),
-                "window": METRICS[key].window,
-                "unit": METRICS[key].unit,
-                "category": _category(METRICS[key], series.value[at - first]),
-                "details": self._details(METRICS[key], series.details[at - first]),
-                "reason": _word(reason_of(int(series.reason[at - first]))),
-                "warnings": [word.value for word in warnings_of(int(series.warnings[at - first]))],
-            }
-            for (symbol, key), series in sorted(stored.items())
-            if key in METRICS
-        ]
-
-    def _details(self, metric: Metric, numbers: FloatArray) -> Record:
-        """The further numbers of a metric by name, sessions as dates."""
-        shown: Record = {name: _number(value) for name, value in zip(metric.details, numbers, strict=False)}
-        for name in SESSION_DETAILS:
-            ordinal = shown.get(name)
-            if ordinal is not None:
-                shown[name] = self.setup.sessions.day(int(ordinal)).isoformat()
-        return shown
-
-    @property
-    def risk_free(self) -> Record:
-        """What ratios are measured against, and where it comes from."""
-        return {"rate": self.setup.risk_free, "source": "RISK_FREE_RATE"}
-
-    def _newest(self, owner_id: str, portfolio_id: str) -> tuple[Task | None, date | None]:
-        with self.setup.database.reading() as connection:
-            portfolio = self._owned(connection, portfolio_id, owner_id)
-            newest = results.newest_snapshot(connection, portfolio_id)
-            if newest is None or portfolio.shown_run is None:
-                return None, None
-            # A workplace of its own: what is read here must not outlive this request.
-            return Workplace(self.setup).task_in(connection, portfolio.shown_run), newest["session"]
-
 
 def _earlier(shown: rows.Shown, attempt: int) -> StatusAnswer:
     """An attempt that another one has followed: its times stand in its own document."""
@@ -258,120 +157,6 @@ def _earlier(shown: rows.Shown, attempt: int) -> StatusAnswer:
     elapsed = fold.elapsed_seconds(from_iso(known["started_at"]), ended, ended)
     body = fold.splice(shown.body, elapsed_seconds=elapsed, heartbeat_at=None, queue=None)
     return StatusAnswer(body, f"{shown.run_id}.{attempt}.{shown.seq}", None)
-
-
-# Why a number of a snapshot is missing; one reason each, see analytics.
-_REASONS: Mapping[str, Reason] = {
-    "leverage": Reason.NONPOSITIVE_NAV,
-    "net_leverage": Reason.NONPOSITIVE_NAV,
-    "daily_return": Reason.NONPOSITIVE_NAV,
-    "twr_cum": Reason.NONPOSITIVE_NAV,
-    "drawdown": Reason.NONPOSITIVE_NAV,
-    "hhi": Reason.NO_POSITIONS,
-    "effective_n": Reason.NO_POSITIONS,
-    "top_3": Reason.NO_POSITIONS,
-    "top_10": Reason.NO_POSITIONS,
-    "value_coverage": Reason.NO_PRICE,
-}
-
-
-def _snapshot(row: Record) -> Record:
-    hidden = ("portfolio_id", "inputs", "session")
-    numbers = {key: value for key, value in row.items() if key not in hidden}
-    reasons = {key: _REASONS[key].value for key in _REASONS if numbers.get(key) is None}
-    if numbers["daily_return"] is None and numbers["twr_cum"] is not None:
-        reasons["daily_return"] = Reason.INSUFFICIENT_HISTORY.value
-    return {"session": row["session"].isoformat(), **numbers, "reasons": reasons}
-
-
-def _positions(task: Task, session: date) -> list[Record]:
-    whole = account.compute(task)
-    at = int(np.searchsorted(task.window, np.datetime64(session, "D")))
-    lots, nav = whole.state_lots(at), whole.numbers["nav"][at]
-    held: dict[str, list[int]] = {}
-    for index in np.flatnonzero(lots.lots).tolist():
-        held.setdefault(task.lots[index].symbol, []).append(index)
-    return [
-        _position(task, symbol, places, lots, float(nav), session, whole)
-        for symbol, places in sorted(held.items())
-    ]
-
-
-def _position(
-    task: Task,
-    symbol: str,
-    places: Sequence[int],
-    lots: Statement,
-    nav: float,
-    session: date,
-    whole: account.Account,
-) -> Record:
-    value = _number(float(lots.value[places].sum()))
-    cost = _number(float(lots.cost[places].sum()))
-    reason = None
-    if value is None:
-        reason = whole.not_valued.get(symbol, (Reason.NO_PRICE.value, None))[0]
-    return {
-        "symbol": symbol,
-        "as_of": session.isoformat(),
-        "investment_class": task.lots[places[0]].investment_class.value,
-        "quantity": str(sum(task.lots[i].quantity for i in places)),
-        "lots": len(places),
-        "market_value": value,
-        "weight": _number(value / nav) if value is not None and nav > 0 else None,
-        "cost": cost,
-        "unrealised": _number(value - cost) if value is not None and cost is not None else None,
-        "reason": reason,
-    }
-
-
-def _portfolio_factor(row: Record) -> Record:
-    return {
-        "factor": row["factor"],
-        "beta": row["beta"],
-        "dollars": row["dollars"],
-        "coverage": row["coverage"],
-        "age": row["age"],
-        "reason": row["reason"],
-    }
-
-
-def _symbol_factors(model: str, series: results.BetaSeries, at: int, session: date) -> list[Record]:
-    biased = MODELS[model].penalty > 0
-    p = p_values(series.value[at], series.stderr[at], series.n[at], series.dof[at])
-    return [
-        {
-            "symbol": series.symbol,
-            "model": model,
-            "factor": key,
-            "as_of": session.isoformat(),
-            "value": _number(series.value[at, k]),
-            "stderr": _number(series.stderr[at, k]),
-            "stderr_reason": Reason.NOT_APPLICABLE.value if biased else None,
-            "p_value": _number(p[k]),
-            "r2": _number(series.r2[at]),
-            "dof": _number(series.dof[at]),
-            "sum_of_betas": _number(np.nansum(series.value[at])) if biased and series.n[at] else None,
-            "n": int(series.n[at]),
-            "window": MODELS[model].window,
-            "reason": _word(reason_of(int(series.reason[at, k]))),
-            "warnings": [warning.value for warning in warnings_of(int(series.warnings[at, k]))],
-        }
-        for k, key in enumerate(series.keys)
-    ]
-
-
-def _category(metric: Metric, value: float) -> str | None:
-    """The word for a number of a category; None for other metrics and missing numbers."""
-    return metric.words.get(float(value)) if metric.words else None
-
-
-def _number(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None
-
-
-def _word(reason: Reason | None) -> str | None:
-    return reason.value if reason else None
 
 
 def run_record(run: Run) -> Record:

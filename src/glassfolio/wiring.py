@@ -30,6 +30,7 @@ from glassfolio.providers.base import PriceProvider, ProviderSettings
 from glassfolio.providers.timing import Timing
 from glassfolio.providers.waits import Waits
 from glassfolio.reading import Reading
+from glassfolio.results import Results
 from glassfolio.sessions import Sessions
 from glassfolio.sessions import load as load_sessions
 from glassfolio.settings import Settings
@@ -53,6 +54,7 @@ class Parts:
     dispatcher: Dispatcher
     onboarding: Onboarding
     reading: Reading
+    results: Results
     issuer: Issuer | None
     verifier: Verifier
     signing_in: SigningIn
@@ -124,6 +126,7 @@ def assemble(settings: Settings, clock: Clock | None = None) -> Parts:
             database, clock, sessions, starter, recent.uploads(*settings.uploads) if settings.uploads else ()
         ),
         Reading(setup, clock, settings.lease),
+        Results(setup),
         signer,
         make_verifier(settings, clock, signer),
         SigningIn(database, clock),

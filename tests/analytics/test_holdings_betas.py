@@ -268,13 +268,14 @@ def test_many_books_have_the_bits_of_each_alone() -> None:
     np.testing.assert_array_equal(fit(order).stderr, whole.stderr[order])
 
 
-def test_scale_leaves_ratios_alone_and_a_reversed_book_negates_its_betas() -> None:
+@pytest.mark.parametrize("factor", [-2.0, 1e-6, 1e6])
+def test_betas_follow_the_size_and_side_of_a_book_and_its_share_does_not(factor: float) -> None:
     returns, factors = sample()
     base = fit_holdings(series_of(returns), RISK, factors, every(factors))
-    turned = fit_holdings(series_of(returns, -2 * weights()), RISK, factors, every(factors))
-    np.testing.assert_allclose(turned.value, -2 * base.value, rtol=1e-12)
-    np.testing.assert_allclose(turned.stderr, 2 * base.stderr, rtol=1e-12)
-    np.testing.assert_allclose(turned.r2, base.r2, rtol=1e-12)
+    turned = fit_holdings(series_of(returns, factor * weights()), RISK, factors, every(factors))
+    np.testing.assert_allclose(turned.value, factor * base.value, rtol=1e-9)
+    np.testing.assert_allclose(turned.stderr, abs(factor) * base.stderr, rtol=1e-9)
+    np.testing.assert_allclose(turned.r2, base.r2, rtol=1e-9)
 
 
 def test_intervals_cover_the_truth_as_often_as_they_say() -> None:

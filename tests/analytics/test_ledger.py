@@ -336,6 +336,16 @@ def test_five_reruns_in_any_order_give_the_same_bits() -> None:
             np.testing.assert_array_equal(again[name], first[name][start:])
 
 
+@pytest.mark.parametrize(("exit_", "proceeds"), [(1, 90), (2, 120)])
+def test_an_unknown_sale_is_at_the_price_of_its_session_or_at_the_fill_before_any(
+    exit_: int, proceeds: float
+) -> None:
+    trade = Trade(10, entry=0, exit=exit_, entry_price=9)
+    ledger = account([trade], [[NAN], [NAN], [12], [13]], anchor=0).roll()
+    assert ledger.cash[exit_] - ledger.cash[0] == proceeds
+    assert ledger.realised[exit_] == proceeds - 90
+
+
 def test_a_price_gap_at_entry_and_at_exit_uses_the_carried_price() -> None:
     trades = [Trade(10, entry=1, exit=3, entry_price=9)]
     ledger = account(trades, [[10], [NAN], [12], [NAN], [14]], anchor=0).roll()

@@ -161,6 +161,12 @@ def test_extremes_match_pandas(holes: float) -> None:
         np.testing.assert_array_equal(counted(table, key), there)
 
 
+def test_extremes_need_168_closes() -> None:
+    table = table_of(walk(180, 1))
+    for key in ("high_52w", "low_52w"):
+        np.testing.assert_array_equal(np.isnan(column(table, key)[:, 0]), np.arange(180) < 167)
+
+
 def test_extremes_are_on_the_share_basis_of_the_day() -> None:
     """A 4:1 split divides the closes before it, also two of them."""
     prices = panel(walk(600, 2))

@@ -71,7 +71,7 @@ class TestTimeWeighted:
             np.array([[0.0, 900_000.0]]),
             np.array([[True, True]]),
         )
-        daily = Daily(performed["daily_return"].T, performed["daily_reason"].T.astype(np.int8), weekdays(3))
+        daily = Daily(performed.daily_return.T, performed.daily_reason.T, weekdays(3))
         np.testing.assert_allclose(
             time_weighted(daily)["twr_cum"].value[-1], 1.5 * (1 + 10_000 / 1_050_000) - 1, rtol=1e-12
         )

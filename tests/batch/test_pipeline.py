@@ -14,7 +14,7 @@ from glassfolio.batch.telling import progress_lines
 from glassfolio.batch.working import in_order
 from glassfolio.model.market import FailureKind
 from glassfolio.model.run import Conclusion, FailureCode, PhaseProgress, PhaseStatus
-from glassfolio.store import portfolios, results, rows, runs
+from glassfolio.store import portfolios, rows, runs, snapshots
 from tests.batch.workshop import FACTORS, Workshop, lot
 from tests.contracts.plain_client import check
 
@@ -230,10 +230,10 @@ class TestScope:
         item, run_id = workshop.open(lot("AAPL"), lot("XOM", 1, date(2022, 11, 1), -5))
         workshop.carry(run_id)
         with workshop.database.reading() as connection:
-            before = results.snapshots(connection, item.id, None, None)
+            before = snapshots.between(connection, item.id, None, None)
         workshop.carry(workshop.again(item))
         with workshop.database.reading() as connection:
-            assert results.snapshots(connection, item.id, None, None) == before
+            assert snapshots.between(connection, item.id, None, None) == before
         assert len(before) == 70
 
 

@@ -238,8 +238,9 @@ class TestRemembering:
     def test_a_proved_token_is_not_checked_again_for_a_minute(self) -> None:
         keys = CountingKeys()
         verifier, token = make(keys), FAKE.token(NOW, exp=int(NOW) + 300)
-        for moment in (0, 1, BELIEVED_SECONDS - 0.001):
-            verify(verifier, token, NOW + moment)
+        proved = verify(verifier, token, NOW)
+        for moment in (1, BELIEVED_SECONDS - 0.001):
+            assert verify(verifier, token, NOW + moment) == proved
         assert len(keys.lookups) == 1
         verify(verifier, token, NOW + BELIEVED_SECONDS)
         assert len(keys.lookups) == 2
@@ -266,6 +267,10 @@ class TestRemembering:
         keys = CountingKeys()
         verifier, token = make(keys), FAKE.token(NOW)
         verify(verifier, token)
+        keys.generation += 1
+        verify(verifier, token)
+        verify(verifier, token)
+        assert len(keys.lookups) == 2
         keys.generation += 1
         keys._keys.clear()
         assert is_refused(verifier, token)
@@ -294,6 +299,16 @@ class TestRemembering:
         verify(verifier, third)
         assert len(keys.lookups) == 3
         verify(verifier, second)
+        assert len(keys.lookups) == 4
+
+    def test_one_that_was_proved_again_counts_as_used(self) -> None:
+        keys = CountingKeys()
+        verifier = make(keys, kept=2)
+        first, second, third = (FAKE.token(NOW, jti=str(n), exp=int(NOW) + 300) for n in range(3))
+        verify(verifier, first)
+        later = NOW + BELIEVED_SECONDS
+        for token in (second, first, third, first):
+            verify(verifier, token, later)
         assert len(keys.lookups) == 4
 
     def test_ten_thousand_are_kept_unless_told_otherwise(self) -> None:

@@ -64,6 +64,7 @@ class TestQuietStorage:
         for number in range(500):
             assert storage.acquire_sliding_window_entry(f"key {number}", 5, 3600)
         assert storage.walks == before[0] + 1
+        assert storage._next_walk <= time.monotonic() + 1
         assert threading.active_count() == before[1]
         assert not storage.timer.is_alive()
 
@@ -158,6 +159,9 @@ class TestPolicies:
             RouteClass.OTHER: [("other", 60, 10, False)],
         }
         assert set(told) == set(RouteClass)
+
+    def test_four_files_are_read_at_once(self) -> None:
+        assert Limits.none().reading_files.total_tokens == 4
 
     def test_off_leaves_a_class_without_policies(self) -> None:
         made = policies(None, None)

@@ -23,9 +23,26 @@ from tests.contracts.running import (
     wait_for,
 )
 from tests.security.wall import Wall
+from tests.web.browser import Browser
 
 # They need no sign-in and answer from memory, or ask for one row.
-FREE = {("get", "/healthz"), ("get", "/readyz"), ("get", "/api/v1/onboarding/csv-template")}
+FREE = {
+    ("get", "/healthz"),
+    ("get", "/readyz"),
+    ("get", "/api/v1/onboarding/csv-template"),
+    ("get", "/.well-known/jwks.json"),
+}
+# Pages charge whoever is signed in; see below.
+PAGES = {
+    "/",
+    "/sign-in",
+    "/sign-in/{one_time}",
+    "/sign-out",
+    "/session/token",
+    "/account",
+    "/account/password",
+}
+NO_ROUTES = {"/api/v1/openapi.json", "/static"}
 POLICY = re.compile(r'"([a-z-]+)";q=([0-9]+);w=([0-9]+)')
 STANDING = re.compile(r'"([a-z-]+)";r=([0-9]+);t=([0-9]+)')
 Ask = Callable[[httpx.Client, str], httpx.Response]
@@ -310,7 +327,25 @@ def test_no_route_is_left_out_of_the_description(limited: Running) -> None:
     app = create_app(limited.parts, with_worker=False)
     described = set(app.openapi()["paths"])
     there = {context.path for context in iter_route_contexts(app.routes)}
-    assert there - described == {"/api/v1/openapi.json"}
+    assert there - described == PAGES | NO_ROUTES
+
+
+def test_pages_are_charged_to_whoever_is_signed_in(limited: Running, subject: str) -> None:
+    with Browser(limited) as browser:
+        assert "ratelimit" not in browser.get("/").headers
+        browser.open_link(subject)
+        for path in ("/", "/account", "/sign-in"):
+            assert standing(browser.get(path))[:3] == ("other", 60, 10), path
+        assert standing(browser.get("/"))[3] < 60 - 3
+
+
+def test_links_and_tickets_that_open_nothing_are_failed_sign_ins(limited: Running, wall: Wall) -> None:
+    client = limited.anonymous()
+    for _ in range(10):
+        assert client.get("/sign-in/nothing").status_code == 410
+        assert client.get(f"/api/v1/onboarding/status/{uuid4()}/events?ticket=none").status_code == 401
+    for path in ("/sign-in/nothing", f"/api/v1/onboarding/status/{uuid4()}/events?ticket=none"):
+        assert_refused(client.get(path), "sign-in")
 
 
 def test_strangers_learn_nothing_from_limits(limited: Running, subject: str) -> None:

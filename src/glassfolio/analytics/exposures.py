@@ -5,6 +5,7 @@ Knows nothing of factors, dates or storage.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -109,13 +110,19 @@ class Sectors:
 class Netted:
     """Signed exposures of a portion's portfolios, the lots of one thing netted; cash left out.
 
-    exposure: (N, D) USD. portfolio, column: (N,) whose, and of what. Portfolios stand in order, what they
-    hold in the order of their lots.
+    exposure: (N, D) USD. portfolio, column: (N,) whose, and of what; portfolios: how many there are. They
+    stand in order, what they hold in the order of their lots.
     """
 
     exposure: FloatArray
     portfolio: IntArray
     column: IntArray
+    portfolios: int
+
+    @cached_property
+    def adder(self) -> Any:
+        """Sums over what a portfolio holds: adder @ (N, D) is (P, D)."""
+        return adder(self.portfolio, self.portfolios)
 
 
 def net_instruments(portion: Portion, cut: int) -> tuple[Netted, FloatArray]:
@@ -140,20 +147,22 @@ def net_instruments(portion: Portion, cut: int) -> tuple[Netted, FloatArray]:
         coverage = np.where(whole > 0, (whole - lost) / np.where(whole > 0, whole, 1.0), 1.0)
         exposure = exposure.copy()
         exposure[options] = np.nan_to_num(path)
-    return _net(exposure, lots.portfolio[taken], lots.column[taken], len(portion.instruments)), coverage
+    return _net(exposure, lots.portfolio[taken], lots.column[taken], count), coverage
 
 
 def net_underlyings(instruments: Netted, underlying: IntArray) -> Netted:
     """The exposure to each underlying, its options netted in. underlying: (S,) of each column."""
     column = underlying[instruments.column]
-    return _net(instruments.exposure, instruments.portfolio, column, len(underlying))
+    if (column == instruments.column).all():
+        return instruments
+    return _net(instruments.exposure, instruments.portfolio, column, instruments.portfolios)
 
 
-def _net(exposure: FloatArray, portfolio: IntArray, column: IntArray, columns: int) -> Netted:
-    number, first = by_first(portfolio * columns + column)
+def _net(exposure: FloatArray, portfolio: IntArray, column: IntArray, portfolios: int) -> Netted:
+    number, first = by_first(portfolio * (column.max(initial=0) + 1) + column)
     if len(first) < len(number):
         exposure = adder(number, len(first)) @ exposure
-    return Netted(exposure, portfolio[first], column[first])
+    return Netted(exposure, portfolio[first], column[first], portfolios)
 
 
 @dataclass(frozen=True)
@@ -169,28 +178,26 @@ class Crosswise:
     gross: FloatArray
 
 
-def turn(underlyings: Netted, portfolios: int) -> Crosswise:
+def turn(underlyings: Netted) -> Crosswise:
     """Lay the exposures to underlyings out portfolio by portfolio."""
-    owner, held = underlyings.portfolio, np.bincount(underlyings.portfolio, minlength=portfolios)
+    owner, held = underlyings.portfolio, np.bincount(underlyings.portfolio, minlength=underlyings.portfolios)
     place = np.arange(len(owner)) - np.repeat(np.cumsum(held) - held, held)
-    column = np.full((portfolios, held.max(initial=0)), -1)
+    column = np.full((len(held), held.max(initial=0)), -1)
     column[owner, place] = underlyings.column
     exposure = np.zeros((*column.shape, underlyings.exposure.shape[1]))
     exposure[owner, place] = underlyings.exposure
-    gross = adder(owner, portfolios) @ np.abs(underlyings.exposure)
+    gross = underlyings.adder @ np.abs(underlyings.exposure)
     return Crosswise(np.ascontiguousarray(exposure.transpose(0, 2, 1)), column, gross)
 
 
 def measure(instruments: Netted, underlyings: Netted, crosswise: Crosswise) -> dict[str, FloatArray]:
     """Size and concentration by name, as in `Exposures`; (P, D)."""
-    count = len(crosswise.column)
-    by_portfolio = adder(instruments.portfolio, count)
-    squares = adder(underlyings.portfolio, count) @ (underlyings.exposure * underlyings.exposure)
+    squares = underlyings.adder @ (underlyings.exposure * underlyings.exposure)
     base = np.where(crosswise.gross > 0, crosswise.gross, np.nan)
     sizes = np.sort(np.abs(crosswise.exposure), axis=2)
     return {
-        "long": by_portfolio @ np.maximum(instruments.exposure, 0.0),
-        "short": by_portfolio @ np.minimum(instruments.exposure, 0.0),
+        "long": instruments.adder @ np.maximum(instruments.exposure, 0.0),
+        "short": instruments.adder @ np.minimum(instruments.exposure, 0.0),
         "hhi": squares / (base * base),
         "top_3": _sum_last(sizes, 3) / base,
         "top_10": _sum_last(sizes, 10) / base,
@@ -204,11 +211,11 @@ def _sum_last(sizes: FloatArray, count: int) -> FloatArray:
     return total
 
 
-def by_sector(instruments: Netted, sectors: Sectors, portfolios: int) -> dict[str, FloatArray]:
+def by_sector(instruments: Netted, sectors: Sectors) -> dict[str, FloatArray]:
     """Net and gross exposure of each sector by name; (P, D, B)."""
     bucket = instruments.portfolio * sectors.count + sectors.of[instruments.column]
-    sums = adder(bucket, portfolios * sectors.count)
-    shape = (portfolios, sectors.count, instruments.exposure.shape[1])
+    sums = adder(bucket, instruments.portfolios * sectors.count)
+    shape = (instruments.portfolios, sectors.count, instruments.exposure.shape[1])
     return {
         "sector_net": (sums @ instruments.exposure).reshape(shape).transpose(0, 2, 1),
         "sector_gross": (sums @ np.abs(instruments.exposure)).reshape(shape).transpose(0, 2, 1),

@@ -179,11 +179,11 @@ def weigh(held: Crosswise, betas: BetaTable) -> dict[str, FloatArray]:
     reason = np.where(gross > 0, reason, Reason.NO_POSITIONS.code).astype(np.int8)
     if (reason != NONE).any():
         dollars[(reason != NONE)[:, :, betas.group]] = np.nan
-    age = np.where(covered > 0, 0, -1).astype(np.int8)
+    age = np.where(covered > 0, np.int8(0), np.int8(-1))
     if not betas.fresh[column].all():
         used = (betas.has[rows] > 0) & (held.exposure.reshape(-1, 1) != 0)
-        ages = np.where(used, betas.age[rows], -1).reshape(*held.exposure.shape, -1)
-        age = ages.max(axis=2, initial=-1).astype(np.int8)
+        ages = np.where(used, betas.age[rows], 0).reshape(*held.exposure.shape, -1)
+        age += ages.max(axis=2, initial=0).astype(np.int8)
     return {"dollars": dollars, "group_reason": reason, "group_coverage": coverage, "group_age": age}
 
 

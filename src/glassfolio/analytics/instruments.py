@@ -92,9 +92,8 @@ def private(appraisals: Sequence[tuple[IntArray, FloatArray]], sessions: int) ->
     age = np.zeros(len(appraisals), dtype=np.int64)
     for column, (rows, prices) in enumerate(appraisals):
         known = rows < sessions
-        within = np.maximum(rows[known], 0)
-        close[within, column] = prices[known]
-        age[column] = np.maximum(-rows[known][within == 0], 0)[-1:].sum()
+        close[np.maximum(rows[known], 0), column] = prices[known]
+        age[column] = -max(rows[rows <= 0], default=0)
     return _simple(close, Kind.PRIVATE, age=age)
 
 
@@ -157,7 +156,9 @@ class Paths:
 
 def trace(instruments: Instruments) -> Paths:
     """The paths of all instruments, computed once for all lots."""
-    shares = np.multiply.accumulate(instruments.split.T, axis=1)
+    shares = np.ones(instruments.split.T.shape)
+    split = np.flatnonzero((instruments.split != 1).any(axis=0))
+    shares[split] = np.cumprod(instruments.split.T[split], axis=1)
     price, last = _carry(np.ascontiguousarray(instruments.close.T) * shares)
     exposure = price
     options = np.flatnonzero(instruments.kind == Kind.OPTION)

@@ -145,7 +145,11 @@ def keep(portion: Portion, accounts: Accounts, start: int) -> dict[str, FloatArr
     }
     after = slice(cut, None)
     performed = perform(pnl[:, after], opening[:, after], flows[:, after], known[:, after])
-    return {name: part[:, after] for name, part in numbers.items()} | performed | {"opening": opening[:, cut]}
+    return (
+        {name: part[:, after] for name, part in numbers.items()}
+        | vars(performed)
+        | {"opening": opening[:, cut]}
+    )
 
 
 def _old(portion: Portion) -> BoolArray:
@@ -192,21 +196,29 @@ def _unrealised(portion: Portion) -> FloatArray:
 
 def _quality(portion: Portion) -> dict[str, FloatArray]:
     """The shares of value that are stale, and that are known."""
-    settled, lots, rows, count = portion.settled, portion.lots, portion.rows, len(portion.portfolios)
+    settled, lots, rows = portion.settled, portion.lots, portion.rows
     size = np.abs(portion.worth)
     valued = portion.adder @ size
     carried = np.flatnonzero(portion.paths.carries[lots.column] | (settled.at_fill > rows[0]))
     stale = portion.paths.stale[lots.column[carried]][:, rows[0] :] > 0
     stale |= (rows < settled.at_fill[carried, None]) & (rows > settled.begin[carried, None])
-    old = adder(lots.portfolio[carried], count) @ np.where(stale, size[carried], 0.0)
+    old = _sum_some(portion, carried, np.where(stale, size[carried], 0.0))
     missing = np.flatnonzero(settled.missing)
     cost = np.abs(lots.quantity * lots.multiplier * lots.entry_price)[missing, None]
     waiting = (lots.entry[missing, None] <= rows) & (rows < lots.exit[missing, None])
-    whole = valued + adder(lots.portfolio[missing], count) @ np.where(waiting, cost, 0.0)
+    whole = valued + _sum_some(portion, missing, np.where(waiting, cost, 0.0))
     return {
         "stale_value_share": old / np.where(valued > 0, valued, 1.0),
         "value_coverage": np.where(whole == 0, 1.0, valued / np.where(whole == 0, 1.0, whole)),
     }
+
+
+def _sum_some(portion: Portion, chosen: IntArray, rows: FloatArray) -> FloatArray:
+    """Sums over some of each portfolio's lots, of which there are mostly none; (P, R)."""
+    if not len(chosen):
+        return np.zeros((len(portion.portfolios), rows.shape[1]))
+    total: FloatArray = adder(portion.lots.portfolio[chosen], len(portion.portfolios)) @ rows
+    return total
 
 
 def _ranges(portion: Portion, chosen: IntArray) -> tuple[IntArray, IntArray]:
@@ -241,29 +253,28 @@ def _roll_from(anchor: IntArray, start: FloatArray, change: FloatArray) -> Float
     return np.where(later, np.cumsum(ahead, axis=1), np.cumsum(back[:, ::-1], axis=1)[:, ::-1])
 
 
-def perform(
-    pnl: FloatArray, opening: FloatArray, flows: FloatArray, known: BoolArray
-) -> dict[str, FloatArray]:
-    """The numbers of `Performance` by name, (P, D). opening: the previous session's NAV; known: whether it
-    can be told.
+def perform(pnl: FloatArray, opening: FloatArray, flows: FloatArray, known: BoolArray) -> Performance:
+    """Time-weighted performance; sessions run along the last axis, of the answer too.
+
+    opening: the previous session's NAV. known: whether it can be told.
     """
     base = opening + np.maximum(flows, 0.0)
     positive = base > 0
     daily = np.where(known & positive, pnl / np.where(positive, base, 1.0), np.nan)
-    broken = np.logical_or.accumulate(~positive & known, axis=1)
-    index = np.cumprod(1 + np.where(np.isnan(daily), 0.0, daily), axis=1)
+    broken = np.logical_or.accumulate(~positive & known, axis=-1)
+    index = np.cumprod(1 + np.where(np.isnan(daily), 0.0, daily), axis=-1)
     index = np.where(broken, np.nan, index)
-    peak = np.maximum.accumulate(np.maximum(index, 1.0), axis=1)
+    peak = np.maximum.accumulate(np.maximum(index, 1.0), axis=-1)
     daily_reason = np.where(positive, NONE, Reason.NONPOSITIVE_NAV.code)
     daily_reason = np.where(known, daily_reason, Reason.INSUFFICIENT_HISTORY.code)
     twr_reason = np.where(broken, Reason.NONPOSITIVE_NAV.code, NONE)
-    return {
-        "daily_return": daily,
-        "twr_cum": index - 1,
-        "drawdown": index / peak - 1,
-        "daily_reason": daily_reason.astype(np.int8),
-        "twr_reason": twr_reason.astype(np.int8),
-    }
+    return Performance(
+        daily_return=daily,
+        twr_cum=index - 1,
+        drawdown=index / peak - 1,
+        daily_reason=daily_reason.astype(np.int8),
+        twr_reason=twr_reason.astype(np.int8),
+    )
 
 
 def assemble(numbers: Mapping[str, Any], left_out: tuple[Unvalued, ...]) -> Ledger:

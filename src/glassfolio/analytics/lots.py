@@ -122,7 +122,7 @@ def settle(lots: LotTable, instruments: Instruments, paths: Paths) -> Settled:
     fill = np.where(late & ~lots.dated, np.nan, lots.entry_price)
     cost = np.where(part, _amount(factor, fill, paths, lots.column, size, begin), 0.0)
     sold = part & (lots.exit < sessions)
-    at_fill = np.where(part & carried & (first > np.maximum(begin, 0)), first, 0)
+    at_fill = np.where(part & carried, first, 0)
     proceeds = _amount(factor, lots.exit_price, paths, lots.column, size, end)
     never_priced = np.isnan(lots.exit_price) & (end < at_fill)
     return Settled(

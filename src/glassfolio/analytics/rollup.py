@@ -90,13 +90,12 @@ def exposures_to_underlyings(lots: LotTable, instruments: Instruments, start: in
 def _expose(
     portion: Portion, start: int, betas: BetaTable | None, sectors: Sectors | None
 ) -> dict[str, Numbers]:
-    count = len(portion.portfolios)
     held, coverage = exposures.net_instruments(portion, start - int(portion.rows[0]))
     underlyings = exposures.net_underlyings(held, portion.instruments.underlying)
-    crosswise = exposures.turn(underlyings, count)
+    crosswise = exposures.turn(underlyings)
     measured = exposures.measure(held, underlyings, crosswise) | {"exposure_coverage": coverage}
     if sectors is not None:
-        measured |= exposures.by_sector(held, sectors, count)
+        measured |= exposures.by_sector(held, sectors)
     if betas is None:
         return {"exposures": measured}
     return {"exposures": measured, "factors": factor_exposures.weigh(crosswise, betas)}

@@ -9,17 +9,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from glassfolio.analytics import factors
-from glassfolio.analytics.exposures import Exposures
 from glassfolio.analytics.factor_exposures import BetaTable, FactorExposures, join_as_of
 from glassfolio.analytics.ledger import Ledger
 from glassfolio.analytics.lots import LotTable
 from glassfolio.analytics.rollup import roll
 from glassfolio.analytics.statement import Statement, state_lots
+from glassfolio.batch import numbers
+from glassfolio.batch.holdings import Holdings, look_at
 from glassfolio.batch.lots import LotsOnGrid, lay_on_grid
 from glassfolio.batch.task import Task
-from glassfolio.db.tables import SNAPSHOT_NUMBERS
 from glassfolio.model.holdings import InvestmentClass
-from glassfolio.model.market import FloatArray, IntArray
+from glassfolio.model.market import BoolArray, FloatArray, IntArray
+from glassfolio.model.results import BitArray, CodeArray
 from glassfolio.store import results
 
 
@@ -27,18 +28,26 @@ from glassfolio.store import results
 class Account:
     """A portfolio on every session of its window; arrays are (D,), NaN where a number is missing.
 
-    numbers: by field of the snapshot row. factors: of all models together, (D, 1, K).
+    numbers, reasons, warnings: by field of the snapshot row; codes of Reason, bits of Warning_.
+    factors: of all models together, (D, 1, K). stderr, fitted: (D, K) of the betas, and returns behind them.
     not_valued: symbol -> (reason, share of the holdings' value, at cost; None while unknown).
     completeness: share of (listed symbol, session) cells, from listing on, that have a close.
     """
 
     numbers: Mapping[str, FloatArray]
+    reasons: Mapping[str, CodeArray]
+    warnings: Mapping[str, BitArray]
     positions: IntArray
     lots: IntArray
     factors: FactorExposures
+    stderr: FloatArray
+    fitted: IntArray
+    holdings: Holdings
     not_valued: Mapping[str, tuple[str, float | None]]
     completeness: float | None
     on_grid: LotsOnGrid
+    betas: BetaTable
+    in_model: Mapping[str, BoolArray]
     first: int
 
     def state_lots(self, session: int) -> Statement:
@@ -54,35 +63,39 @@ def account(task: Task) -> Account:
 def compute(task: Task) -> Account:
     """The account of a task, from the prices and betas that are stored now."""
     on_grid, start = lay_on_grid(task), task.first - task.grid_first
-    betas = _betas(task, len(on_grid.instruments))
+    betas, in_model = _betas(task, len(on_grid.instruments))
     rolled = roll(on_grid.lots, on_grid.instruments, on_grid.accounts, start, betas)
     assert rolled.factors is not None
+    holdings = look_at(task, on_grid, rolled.ledger.nav[:, 0], in_model)
+    found = numbers.gather(task, on_grid, rolled, holdings)
     newest = state_lots(on_grid.lots, on_grid.instruments, on_grid.instruments.sessions - 1)
+    stderr, fitted = _errors(task, holdings, len(task.window))
     return Account(
-        _numbers(rolled.ledger, rolled.exposures),
+        found.value,
+        found.reason,
+        found.warnings,
         rolled.ledger.positions[:, 0],
         rolled.ledger.lots[:, 0],
         rolled.factors,
+        stderr,
+        fitted,
+        holdings,
         _not_valued(task, on_grid.lots, rolled.ledger, newest),
         _completeness(task),
         on_grid,
+        betas,
+        in_model,
         start,
     )
 
 
-def _numbers(ledger: Ledger, exposures: Exposures) -> dict[str, FloatArray]:
-    """The snapshot's fields, each from the part of the answer that has it."""
-    parts = (ledger.performance, ledger, exposures)
-    return {
-        name: next(getattr(part, name) for part in parts if hasattr(part, name))[:, 0]
-        for name in SNAPSHOT_NUMBERS
-    }
-
-
-def _betas(task: Task, columns: int) -> BetaTable:
-    """The stored betas of all models, from the first session of the block on."""
+def _betas(task: Task, columns: int) -> tuple[BetaTable, dict[str, BoolArray]]:
+    """The stored betas of all models, from the first session of the block on; and which factors each model
+    has on the sessions of the window, (D, K).
+    """
     symbols = {name: j for j, name in enumerate(task.panel.symbols)}
-    values, in_model, keys = [], [], list[str]()
+    sessions = task.last - task.first + 1
+    values, in_model, keys = [], {}, list[str]()
     for model in factors.MODELS.values():
         own = model.published(task.setup.factor_set)
         with task.setup.database.reading() as connection:
@@ -99,9 +112,22 @@ def _betas(task: Task, columns: int) -> BetaTable:
             value[:, symbols[name]] = series.value
         keys.extend(own)
         values.append(value)
-        in_model.append(np.isfinite(value).any(axis=1))
-    sessions = task.last - task.first + 1
-    return join_as_of(tuple(keys), np.concatenate(values, axis=2), np.concatenate(in_model, axis=1), sessions)
+        in_model[model.key] = np.isfinite(value).any(axis=1)
+    whole = np.concatenate(list(in_model.values()), axis=1)
+    table = join_as_of(tuple(keys), np.concatenate(values, axis=2), whole, sessions)
+    return table, {key: part[-sessions:] for key, part in in_model.items()}
+
+
+def _errors(task: Task, holdings: Holdings, days: int) -> tuple[FloatArray, IntArray]:
+    """Standard errors of the portfolio's betas, NaN where there is none, and the returns behind them."""
+    stderr, count = [], []
+    for model in factors.MODELS.values():
+        members = len(model.members(task.setup.factor_set))
+        fit = holdings.fits.get(model.key)
+        stderr.append(fit.stderr if fit else np.full((days, members), np.nan))
+        pairs = fit.n if fit else np.zeros(days, dtype=np.int64)
+        count.append(np.repeat(pairs[:, None], members, axis=1))
+    return np.concatenate(stderr, axis=1), np.concatenate(count, axis=1)
 
 
 def _not_valued(

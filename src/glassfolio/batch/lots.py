@@ -13,6 +13,7 @@ from glassfolio.analytics import instruments
 from glassfolio.analytics.instruments import Instruments, Kind
 from glassfolio.analytics.ledger import Accounts
 from glassfolio.analytics.lots import LotTable
+from glassfolio.batch.options import OptionsOnGrid, is_option, value_options
 from glassfolio.batch.task import Task
 from glassfolio.model.holdings import InvestmentClass, Lot
 from glassfolio.model.market import FloatArray
@@ -24,12 +25,14 @@ OPEN = np.iinfo(np.int64).max
 class LotsOnGrid:
     """One portfolio on a task's price grid.
 
-    instruments: the panel's symbols first, then what has no exchange price, each once.
+    instruments: the panel's symbols first, then option contracts, then what else has no exchange price, each
+    once.
     """
 
     lots: LotTable
     instruments: Instruments
     accounts: Accounts
+    options: OptionsOnGrid | None
 
 
 def lay_on_grid(task: Task) -> LotsOnGrid:
@@ -37,10 +40,38 @@ def lay_on_grid(task: Task) -> LotsOnGrid:
     panel = task.panel
     listed = instruments.listed(panel.close, panel.split, panel.dividend)
     columns = {(Kind.LISTED, name): j for j, name in enumerate(panel.symbols)}
+    options = value_options(task) if any(is_option(lot) for lot in task.lots) else None
+    parts = [listed] if options is None else [listed, options.instruments()]
+    for symbol in options.symbols if options else ():
+        columns[Kind.OPTION, symbol] = len(columns)
+    priced = len(columns)
     for lot in task.lots:
         columns.setdefault(_key(lot), len(columns))
-    unlisted = [_priceless(key, len(panel.sessions)) for key in list(columns)[len(listed) :]]
-    return LotsOnGrid(_lot_table(task, columns), instruments.join([listed, *unlisted]), _accounts(task))
+    parts += [_priceless(key, len(panel.sessions)) for key in list(columns)[priced:]]
+    joined = instruments.join(parts)
+    lots = _lot_table(task, columns)
+    if options is not None:
+        joined, lots = _with_options(joined, lots, options, len(listed))
+    return LotsOnGrid(lots, joined, _accounts(task), options)
+
+
+def _with_options(
+    joined: Instruments, lots: LotTable, options: OptionsOnGrid, first: int
+) -> tuple[Instruments, LotTable]:
+    """Contracts follow their underlyings' moves, and end by themselves at the close of their expiry."""
+    underlying, own = joined.underlying.copy(), slice(first, first + len(options.symbols))
+    followed = options.contracts.underlying
+    underlying[own] = np.where(followed >= 0, followed, underlying[own])
+    place = lots.column - first
+    contract = np.where((place >= 0) & (place < len(options.symbols)), place, -1)
+    ends = np.where(contract >= 0, np.maximum(options.expiry[contract], -1), OPEN)
+    expired = (contract >= 0) & (ends < lots.exit) & (ends < joined.sessions) & (ends >= lots.entry)
+    return replace(joined, underlying=underlying), replace(
+        lots,
+        exit=np.where(expired, ends, lots.exit),
+        exit_price=np.where(expired, options.settlement[contract], lots.exit_price),
+        basis=np.where(expired, ends, lots.basis),
+    )
 
 
 Key = tuple[Kind, str]

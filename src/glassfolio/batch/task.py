@@ -98,16 +98,13 @@ class Task:
 
     @cached_property
     def listed_symbols(self) -> tuple[str, ...]:
-        """The held symbols that have an exchange price."""
-        return tuple(
-            sorted(
-                {
-                    lot.symbol
-                    for lot in self.lots
-                    if lot.investment_class is InvestmentClass.PUBLIC and not lot.is_cash_like
-                }
-            )
-        )
+        """The symbols whose exchange price is needed for the lots: shares held, and those behind options."""
+        shares = {
+            lot.symbol
+            for lot in self.lots
+            if lot.investment_class is InvestmentClass.PUBLIC and not lot.is_cash_like
+        }
+        return tuple(sorted(shares | {lot.option.underlying for lot in self.lots if lot.option}))
 
     @cached_property
     def priced_symbols(self) -> tuple[str, ...]:

@@ -202,7 +202,7 @@ def _show_sample(parts: Parts) -> int:
     if last is None or last["status"] != "completed":
         print("failed: see the log above.")
         return FAILED
-    newest = parts.reading.snapshots(caller.user_id, portfolio_id, None, None)[-1]
+    newest = parts.results.snapshots(caller.user_id, portfolio_id, None, None)[-1]
     took = from_iso(last["finished_at"]) - from_iso(last["started_at"])
     print(
         f"\ncompleted in {duration(took.total_seconds())}: net asset value {newest['nav']:,.2f} USD"

@@ -60,12 +60,10 @@ class Verifier:
         return identity
 
     def _remember(self, name: bytes, identity: Identity, moment: float) -> None:
-        # While the key was awaited the set may have changed; what it proved then is checked again.
-        if self._generation == self.keys.generation:
-            self._proved[name] = (identity, moment, min(identity.expires, moment + BELIEVED_SECONDS))
-            self._proved.move_to_end(name)
-            while len(self._proved) > self._kept:
-                self._proved.popitem(last=False)
+        self._proved[name] = (identity, moment, min(identity.expires, moment + BELIEVED_SECONDS))
+        self._proved.move_to_end(name)
+        while len(self._proved) > self._kept:
+            self._proved.popitem(last=False)
 
     async def _prove(self, token: str, moment: float) -> Identity:
         if len(token) > LONGEST_TOKEN or token.count(".") != 2 or not token.isascii():

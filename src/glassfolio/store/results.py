@@ -1,4 +1,4 @@
-"""What was computed: betas and metrics as blocks of sessions, snapshots as rows.
+"""What was computed of symbols: betas and metrics, as blocks of sessions.
 
 Each result keeps the fingerprint of its inputs, so that what is out of date can be told from what is
 not. Knows no formula.
@@ -6,7 +6,6 @@ not. Knows no formula.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 import numpy as np
@@ -14,8 +13,8 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from glassfolio.db import bulk
-from glassfolio.db.tables import SNAPSHOT_NUMBERS, exposure, metric, snapshot, snapshot_factor
-from glassfolio.model.market import DateArray, FloatArray, IntArray
+from glassfolio.db.tables import exposure, metric
+from glassfolio.model.market import FloatArray, IntArray
 from glassfolio.store import blocks
 
 
@@ -271,119 +270,3 @@ def up_to_date(
         if row.inputs == inputs[row.symbol] and row.last >= wanted[row.block]:
             fresh[row.symbol] = fresh.get(row.symbol, 0) + 1
     return {name for name, count in fresh.items() if count == series_per_symbol * len(wanted)}
-
-
-@dataclass(frozen=True)
-class SnapshotRows:
-    """Snapshots of D sessions of one portfolio.
-
-    numbers: field -> (D,), NaN where missing; positions, lots: (D,).
-    """
-
-    sessions: DateArray
-    numbers: dict[str, FloatArray]
-    positions: IntArray
-    lots: IntArray
-
-
-@dataclass(frozen=True)
-class FactorRows:
-    """A portfolio's exposure to one factor on D sessions.
-
-    beta, dollars, coverage: (D,), NaN where missing; age: (D,) sessions; reason: D words or None.
-    """
-
-    factor: str
-    beta: FloatArray
-    dollars: FloatArray
-    coverage: FloatArray
-    age: IntArray
-    reason: tuple[str | None, ...]
-
-
-def write_snapshots(
-    connection: sa.Connection,
-    portfolio_id: str,
-    inputs: str,
-    rows: SnapshotRows,
-    factors: Sequence[FactorRows],
-) -> None:
-    """Store snapshots and their factor exposures."""
-    days = bulk.dates(rows.sessions)
-    count = len(days)
-    bulk.upsert(
-        connection,
-        snapshot,
-        ("portfolio_id", "session", *SNAPSHOT_NUMBERS, "positions", "lots", "inputs"),
-        zip(
-            [portfolio_id] * count,
-            days,
-            *(bulk.nullable(rows.numbers[name]) for name in SNAPSHOT_NUMBERS),
-            rows.positions.tolist(),
-            rows.lots.tolist(),
-            [inputs] * count,
-            strict=True,
-        ),
-    )
-    columns = ("portfolio_id", "session", "factor", "beta", "dollars", "coverage", "age", "reason")
-    bulk.upsert(
-        connection,
-        snapshot_factor,
-        columns,
-        (
-            row
-            for item in factors
-            for row in zip(
-                [portfolio_id] * count,
-                days,
-                [item.factor] * count,
-                bulk.nullable(item.beta),
-                bulk.nullable(item.dollars),
-                bulk.nullable(item.coverage),
-                item.age.tolist(),
-                item.reason,
-                strict=True,
-            )
-        ),
-    )
-
-
-def snapshot_sessions(connection: sa.Connection, portfolio_id: str, inputs: str) -> set[date]:
-    """The sessions whose snapshot rests on the given inputs."""
-    query = sa.select(snapshot.c.session).where(
-        snapshot.c.portfolio_id == portfolio_id, snapshot.c.inputs == inputs
-    )
-    return set(connection.execute(query).scalars())
-
-
-def snapshots(
-    connection: sa.Connection, portfolio_id: str, start: date | None, end: date | None
-) -> list[dict[str, Any]]:
-    """A portfolio's snapshots in order of session; None where a number is missing."""
-    query = sa.select(snapshot).where(snapshot.c.portfolio_id == portfolio_id)
-    if start is not None:
-        query = query.where(snapshot.c.session >= start)
-    if end is not None:
-        query = query.where(snapshot.c.session <= end)
-    return [dict(row._mapping) for row in connection.execute(query.order_by(snapshot.c.session))]
-
-
-def newest_snapshot(connection: sa.Connection, portfolio_id: str) -> dict[str, Any] | None:
-    """The portfolio's last snapshot."""
-    row = connection.execute(
-        sa.select(snapshot)
-        .where(snapshot.c.portfolio_id == portfolio_id)
-        .order_by(snapshot.c.session.desc())
-        .limit(1)
-    ).one_or_none()
-    return dict(row._mapping) if row else None
-
-
-def portfolio_factors(connection: sa.Connection, portfolio_id: str, session: date) -> list[dict[str, Any]]:
-    """The portfolio's factor exposures on one session."""
-    query = (
-        sa.select(snapshot_factor)
-        .where(snapshot_factor.c.portfolio_id == portfolio_id, snapshot_factor.c.session == session)
-        .order_by(snapshot_factor.c.factor)
-    )
-    return [dict(row._mapping) for row in connection.execute(query)]

@@ -24,6 +24,7 @@ from glassfolio.model.run import Trigger
 from glassfolio.onboarding import Caller
 from glassfolio.settings import Settings
 from glassfolio.store import portfolios
+from glassfolio.web.limits import Limits
 from glassfolio.wiring import Parts
 
 audit = logging.getLogger("glassfolio.audit")
@@ -184,9 +185,12 @@ async def find_visitor(request: Request) -> Visitor | None:
 
 
 async def _issuers_visitor(request: Request, parts: Parts, token: str) -> Visitor | None:
+    limits: Limits = request.app.state.limits
+    limits.check_sign_in(address_of(request))
     try:
         identity = await parts.verifier.verify(token, parts.clock.now())
     except NotSignedIn:
+        limits.failed_sign_in(address_of(request))
         return None
     note_actor(request, identity)
     user_id = await user_id_of(request, identity.subject)

@@ -19,6 +19,7 @@ from glassfolio import errors
 from glassfolio.db.engine import storage_fault
 from glassfolio.imports.problems import groups
 from glassfolio.model.holdings import Problem
+from glassfolio.web.access import address_of
 from glassfolio.web.limits import refused
 
 log = logging.getLogger(__name__)
@@ -209,8 +210,8 @@ async def _known(request: Request, error: Exception) -> JSONResponse:
 
 def _count_failure(request: Request) -> None:
     """A request that shows no credentials has cost nothing and guessed nothing."""
-    if "authorization" in request.headers and request.client is not None:
-        request.app.state.limits.failed_sign_in(request.client.host)
+    if "authorization" in request.headers or "ticket" in request.query_params:
+        request.app.state.limits.failed_sign_in(address_of(request))
 
 
 def not_found(_request: Request) -> JSONResponse:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request
 
-from glassfolio.web.access import SignedIn, Watching, address_of
+from glassfolio.web.access import MaybeVisiting, SignedIn, Watching, address_of
 from glassfolio.web.limits import Limits, RouteClass
 
 
@@ -63,6 +63,14 @@ class LimitedUpload(Limited):
     ) -> None:
         """Charge the caller, or raise TooManyRequests."""
         charge(request, caller.user_id, RouteClass.DRY_RUN if dry_run else self.of)
+
+
+async def limited_page(
+    request: Request, _allowed: Annotated[None, Depends(sign_in_allowed)], visitor: MaybeVisiting
+) -> None:
+    """Charge whoever is signed in for a page, or raise TooManyRequests."""
+    if visitor is not None:
+        charge(request, visitor.user_id, RouteClass.OTHER)
 
 
 def charge(request: Request, user_id: str, of: RouteClass) -> None:

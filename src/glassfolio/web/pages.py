@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.concurrency import run_in_threadpool
@@ -18,6 +18,7 @@ from glassfolio import __version__
 from glassfolio.errors import NotFound
 from glassfolio.web.access import MaybeVisiting, PartsOf, Visitor
 from glassfolio.web.errors import MEDIA_TYPE
+from glassfolio.web.limited import limited_page
 from glassfolio.web.page_security import page_headers
 
 HERE = Path(__file__).parent
@@ -32,7 +33,9 @@ STATIC = StaticFiles(directory=HERE / "static")
 # Addresses of programs: what they get wrong is told as JSON, whatever they accept.
 PROGRAMS = ("/api/", "/healthz", "/readyz", "/metrics", "/session/", "/static/", "/.well-known/")
 
-router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+router = APIRouter(
+    include_in_schema=False, default_response_class=HTMLResponse, dependencies=[Depends(limited_page)]
+)
 
 
 def page(

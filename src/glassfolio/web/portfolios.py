@@ -64,6 +64,7 @@ async def create(
         return JSONResponse(body, 200)
     base = parts.settings.address
     body["status_url"] = f"{base}/api/v1/onboarding/status/{opened.portfolio_id}"
+    body["events_url"] = f"{body['status_url']}/events"
     headers = {"Location": f"{base}/api/v1/portfolios/{opened.portfolio_id}"}
     if opened.run_id is None:
         return JSONResponse(body, 201, headers)

@@ -35,29 +35,62 @@ def snapshots(
     end: Annotated[date | None, Query(alias="to")] = None,
 ) -> Response:
     """Daily snapshots, oldest first; a missing number is null and its reason stands in `reasons`."""
-    rows = parts.reading.snapshots(caller.user_id, portfolio_id, start, end)
+    rows = parts.results.snapshots(caller.user_id, portfolio_id, start, end)
     return answer(request, rows, {"snapshots": rows})
 
 
+Session = Annotated[date | None, Query()]
+
+
 @router.get("/positions", responses=TABLES)
-def positions(portfolio_id: str, request: Request, caller: SignedIn, parts: PartsOf) -> Response:
-    """What is held at the newest snapshot."""
-    rows = parts.reading.positions(caller.user_id, portfolio_id)
+def positions(
+    portfolio_id: str, request: Request, caller: SignedIn, parts: PartsOf, session: Session = None
+) -> Response:
+    """What is held at the newest snapshot, or at that of `session`."""
+    rows = parts.results.analysis(caller.user_id, portfolio_id, "positions", session)
     return answer(request, rows, {"positions": rows})
+
+
+@router.get("/risk", responses=TABLES)
+def risk(
+    portfolio_id: str, request: Request, caller: SignedIn, parts: PartsOf, session: Session = None
+) -> Response:
+    """Volatility of the holdings and of the account, systematic share, diversification, sectors."""
+    whole = parts.results.analysis(caller.user_id, portfolio_id, "risk", session)
+    rows = [{"figure": name, **figure} for name, figure in whole["figures"].items()]
+    return answer(request, rows, whole)
+
+
+@router.get("/correlations", responses=TABLES)
+def correlations(
+    portfolio_id: str, request: Request, caller: SignedIn, parts: PartsOf, session: Session = None
+) -> Response:
+    """Correlations of what is held, pair by pair, and the clusters they make."""
+    whole = parts.results.analysis(caller.user_id, portfolio_id, "correlations", session)
+    return answer(request, whole["pairs"], whole)
+
+
+@router.get("/stress", responses=TABLES)
+def stress(
+    portfolio_id: str, request: Request, caller: SignedIn, parts: PartsOf, session: Session = None
+) -> Response:
+    """What every scenario would do to the portfolio."""
+    whole = parts.results.analysis(caller.user_id, portfolio_id, "stress", session)
+    return answer(request, whole["scenarios"], whole)
 
 
 @router.get("/factors", responses=TABLES)
 def factors(portfolio_id: str, request: Request, caller: SignedIn, parts: PartsOf) -> Response:
     """The portfolio's and its symbols' factor exposures at the newest snapshot."""
-    whole = parts.reading.factors(caller.user_id, portfolio_id)
+    whole = parts.results.factors(caller.user_id, portfolio_id)
     return answer(request, whole["symbols"], whole)
 
 
 @router.get("/metrics", responses=TABLES)
 def metrics(portfolio_id: str, request: Request, caller: SignedIn, parts: PartsOf) -> Response:
     """The symbols' metrics at the newest snapshot."""
-    rows = parts.reading.metrics(caller.user_id, portfolio_id)
-    return answer(request, rows, {"metrics": rows, "risk_free": parts.reading.risk_free})
+    rows = parts.results.metrics(caller.user_id, portfolio_id)
+    return answer(request, rows, {"metrics": rows, "risk_free": parts.results.risk_free})
 
 
 def answer(request: Request, rows: Sequence[Mapping[str, Any]], whole: Mapping[str, Any]) -> Response:

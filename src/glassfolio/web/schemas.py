@@ -15,7 +15,9 @@ from glassfolio.web.status_document import StatusDocument, components
 Schema = dict[str, Any]
 
 # Answered without a token.
-OPEN_PATHS = frozenset({"/healthz", "/readyz", "/metrics", "/api/v1/onboarding/csv-template"})
+OPEN_PATHS = frozenset(
+    {"/healthz", "/readyz", "/metrics", "/api/v1/onboarding/csv-template", "/.well-known/jwks.json"}
+)
 PROBLEM_TYPE = "application/problem+json"
 EXAMPLE_ID = "4f5a7c52-6f0c-4a0f-8f51-2d5f3c1f9a10"
 
@@ -71,7 +73,15 @@ OPENED = _object(
     problems={"type": "array", "items": _refer("Fault")},
     warnings={"type": "array", "items": _refer("Fault")},
 )
+EVENT = _object(
+    ("data",),
+    id={"type": "string", "pattern": "^[0-9]+$"},
+    event={"enum": ["status", "done", "reconnect"]},
+    data={"type": "string", "description": "JSON in one line: of `status` the document, of `done` its seq"},
+    retry=COUNT,
+)
 COMPONENTS: Mapping[str, Schema] = {
+    "Event": EVENT,
     "Fault": FAULT,
     "Opened": OPENED,
     "Problem": PROBLEM,
@@ -137,7 +147,7 @@ STATUS_ANSWERS = {
     304: {"description": "Nothing has changed since the version in If-None-Match."},
 }
 STREAMED = {
-    **answers(200, "text/event-stream"),
+    **answers(200, "text/event-stream", schema="Event"),
     204: {"description": "The run has ended, and its last word is known by Last-Event-ID."},
 }
 STARTED = answers(202, "application/json", schema=StatusDocument.__name__)

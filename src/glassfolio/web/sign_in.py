@@ -31,11 +31,12 @@ from glassfolio.web.access import (
     cookie_name,
 )
 from glassfolio.web.errors import STATUS
+from glassfolio.web.limited import limited_page, limits_of
 from glassfolio.web.page_security import SameOrigin, page_headers
 from glassfolio.web.pages import page, sign_in_page
 from glassfolio.wiring import Parts
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, dependencies=[Depends(limited_page)])
 
 LARGEST_FORM = 8 * 1024
 MOST_FIELDS = 8
@@ -65,6 +66,7 @@ async def open_link(request: Request, one_time: str, parts: LocalParts) -> Respo
     try:
         secret = await run_in_threadpool(parts.signing_in.open_link, one_time, _cookie(request))
     except LinkSpent as error:
+        limits_of(request).failed_sign_in(address_of(request))
         return sign_in_page(request, STATUS[LinkSpent], str(error))
     return _signed_in(request, secret)
 
@@ -83,6 +85,7 @@ async def open_with_password(request: Request, parts: LocalParts, _own: SameOrig
             _cookie(request),
         )
     except (WrongPassword, TooManyTries) as error:
+        limits_of(request).failed_sign_in(address_of(request))
         return _waiting(sign_in_page(request, STATUS[type(error)], str(error), subject), error)
     return _signed_in(request, secret)
 

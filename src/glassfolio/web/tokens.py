@@ -12,6 +12,8 @@ from starlette.concurrency import run_in_threadpool
 from glassfolio.errors import NotFound
 from glassfolio.signing_in import TICKET_LIFE
 from glassfolio.web.access import Bearer, PartsOf, SignedIn
+from glassfolio.web.limited import limited
+from glassfolio.web.limits import RouteClass
 
 router = APIRouter(tags=["tokens"])
 
@@ -24,7 +26,11 @@ async def key_set(parts: PartsOf) -> dict[str, Any]:
     return parts.issuer.public_keys()
 
 
-@router.post("/api/v1/onboarding/status/{portfolio_id}/stream-ticket", status_code=201)
+@router.post(
+    "/api/v1/onboarding/status/{portfolio_id}/stream-ticket",
+    status_code=201,
+    dependencies=[limited(RouteClass.STREAM)],
+)
 async def stream_ticket(portfolio_id: str, caller: SignedIn, identity: Bearer, parts: PartsOf) -> Response:
     """A ticket that opens the portfolio's stream once, within thirty seconds, without a token."""
     ticket = await run_in_threadpool(

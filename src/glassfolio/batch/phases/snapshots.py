@@ -3,13 +3,14 @@
 Knows nothing of how prices or betas were obtained.
 """
 
+import json
 from dataclasses import replace
 from datetime import date
 
 import numpy as np
 import sqlalchemy as sa
 
-from glassfolio.batch import plan
+from glassfolio.batch import analyses, plan
 from glassfolio.batch.account import Account, account
 from glassfolio.batch.phase import ChunkPlan, Closing, Payload, Phase, Plan, Result
 from glassfolio.batch.phases import factor_analysis
@@ -17,13 +18,12 @@ from glassfolio.batch.task import Task
 from glassfolio.db.tables import SNAPSHOT_NUMBERS
 from glassfolio.model.market import IntArray
 from glassfolio.model.messages import SYMBOL_REASONS
-from glassfolio.model.results import reason_of
 from glassfolio.model.run import Entry, FailureCode, PhaseName, SymbolOutcome
-from glassfolio.store import market, results, rows
+from glassfolio.store import market, rows, snapshots
 
 NAME = PhaseName("snapshots", "phase_2_6", "Portfolio Snapshots & Analytics", "dates")
 # Part of every fingerprint: raised when the arithmetic changes.
-ARITHMETIC = "snapshots-2"
+ARITHMETIC = "snapshots-3"
 
 
 def inputs(connection: sa.Connection, task: Task) -> str:
@@ -32,6 +32,7 @@ def inputs(connection: sa.Connection, task: Task) -> str:
     return task.fingerprint(
         ARITHMETIC,
         factor_analysis.ARITHMETIC,
+        repr(task.setup.risk_free),
         task.setup.factor_set.name,
         str(task.first),
         repr(task.portfolio.equity),
@@ -44,7 +45,7 @@ def inputs(connection: sa.Connection, task: Task) -> str:
 
 def make_plan(connection: sa.Connection, task: Task) -> Plan:
     """The sessions without a snapshot, or with one that rests on other inputs."""
-    built = results.snapshot_sessions(connection, task.portfolio.id, inputs(connection, task))
+    built = snapshots.built_sessions(connection, task.portfolio.id, inputs(connection, task))
     todo = [day for day in task.window.astype("datetime64[D]").tolist() if day not in built]
     return Plan(
         total=len(task.window),
@@ -61,37 +62,50 @@ def work(task: Task, payload: Payload) -> Result:
     days = [date.fromisoformat(text) for text in payload["dates"]]
     whole = account(task)
     at = np.searchsorted(task.window, np.array(days, dtype="datetime64[D]"))
-    snapshots = results.SnapshotRows(
+    rows = snapshots.SnapshotRows(
         task.window[at],
         {name: whole.numbers[name][at] for name in SNAPSHOT_NUMBERS},
         whole.positions[at],
         whole.lots[at],
+        {name: codes[at] for name, codes in whole.reasons.items()},
+        {name: bits[at] for name, bits in whole.warnings.items()},
     )
-    factors = _factor_rows(whole, at)
+    exposures = _factor_rows(whole, at)
+    newest = at[-1] == len(task.window) - 1
+    bodies = analyses.of_session(task, whole, len(task.window) - 1) if newest else {}
     with task.setup.database.reading() as connection:
         fingerprint = inputs(connection, task)
 
     def write(connection: sa.Connection) -> None:
-        results.write_snapshots(connection, task.portfolio.id, fingerprint, snapshots, factors)
+        snapshots.write(connection, task.portfolio.id, fingerprint, rows, exposures)
+        if bodies:
+            encoded = {kind: encode(body) for kind, body in bodies.items()}
+            snapshots.write_analyses(connection, task.portfolio.id, days[-1], fingerprint, encoded)
 
     return Result(items=tuple(payload["dates"]), write=write)
 
 
-def _factor_rows(whole: Account, at: IntArray) -> list[results.FactorRows]:
-    found = whole.factors
-    beta, dollars, reason = found.beta[at, 0], found.dollars[at, 0], found.beta_reason[at, 0]
-    coverage, age = found.coverage[at, 0], found.age[at, 0]
+def _factor_rows(whole: Account, at: IntArray) -> list[snapshots.FactorRows]:
+    exposures = whole.factors
     return [
-        results.FactorRows(
+        snapshots.FactorRows(
             key,
-            beta[:, k],
-            dollars[:, k],
-            coverage[:, k],
-            age[:, k],
-            tuple(word.value if (word := reason_of(int(code))) else None for code in reason[:, k]),
+            exposures.beta[at, 0, k],
+            exposures.dollars[at, 0, k],
+            whole.stderr[at, k],
+            exposures.coverage[at, 0, k],
+            whole.fitted[at, k],
+            exposures.age[at, 0, k],
+            exposures.beta_reason[at, 0, k],
+            exposures.warnings[at, 0, k],
         )
-        for k, key in enumerate(found.keys)
+        for k, key in enumerate(exposures.keys)
     ]
+
+
+def encode(body: object) -> bytes:
+    """A document as it is stored and sent."""
+    return json.dumps(body, allow_nan=False, separators=(",", ":")).encode()
 
 
 def close(connection: sa.Connection, task: Task) -> Closing:

@@ -6,7 +6,7 @@ Knows nothing of how rows are made or read.
 from glassfolio.db.tables.holdings import flow, lot, portfolio
 from glassfolio.db.tables.market import allowance, coverage, price, quarantine, symbol
 from glassfolio.db.tables.people import user
-from glassfolio.db.tables.results import SNAPSHOT_NUMBERS, exposure, metric, snapshot, snapshot_factor
+from glassfolio.db.tables.results import SNAPSHOT_NUMBERS, analysis, exposure, metric, snapshot
 from glassfolio.db.tables.runs import (
     activity,
     chunk,
@@ -27,6 +27,7 @@ __all__ = [
     "Moment",
     "activity",
     "allowance",
+    "analysis",
     "chunk",
     "coverage",
     "experience",
@@ -45,7 +46,6 @@ __all__ = [
     "sign_in",
     "sign_in_link",
     "snapshot",
-    "snapshot_factor",
     "status_document",
     "stream_ticket",
     "symbol",

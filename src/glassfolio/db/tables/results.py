@@ -64,10 +64,26 @@ SNAPSHOT_NUMBERS = (
     "daily_return",
     "twr_cum",
     "drawdown",
+    "max_drawdown",
+    "xirr",
+    "realised_vol_21",
+    "realised_vol_63",
+    "realised_vol_252",
+    "sharpe",
+    "sortino",
+    "holdings_vol_21",
+    "holdings_vol_63",
+    "holdings_vol_252",
+    "holdings_vol_forecast",
+    "systematic_share",
     "hhi",
     "effective_n",
     "top_3",
     "top_10",
+    "gamma_1pct",
+    "vega",
+    "theta",
+    "rho",
 )
 
 snapshot = sa.Table(
@@ -78,20 +94,21 @@ snapshot = sa.Table(
     *(sa.Column(name, sa.Double) for name in SNAPSHOT_NUMBERS),
     sa.Column("positions", sa.Integer, nullable=False),
     sa.Column("lots", sa.Integer, nullable=False),
+    # JSON: {"reasons": {field: reason}, "warnings": {field: [warning, …]}} of what is missing or doubtful.
+    sa.Column("notes", sa.Text, nullable=False, server_default="{}"),
+    sa.Column("factor_keys", sa.Text, nullable=False, server_default=""),  # comma-separated, K of them
+    sa.Column("factors", sa.LargeBinary),  # K records of store.results.FACTOR_RECORD
     sa.Column("inputs", sa.String(64), nullable=False),
     sqlite_with_rowid=False,
 )
 
-snapshot_factor = sa.Table(
-    "snapshot_factor",
+# What is read whole: positions, risk, correlations and stress of one session, as they are sent.
+analysis = sa.Table(
+    "analysis",
     metadata,
     sa.Column("portfolio_id", key(), sa.ForeignKey("portfolio.id"), primary_key=True),
     sa.Column("session", sa.Date, primary_key=True),
-    sa.Column("factor", sa.String(40), primary_key=True),
-    sa.Column("beta", sa.Double),
-    sa.Column("dollars", sa.Double),
-    sa.Column("coverage", sa.Double),
-    sa.Column("age", sa.Integer),  # sessions since the betas' own session
-    sa.Column("reason", sa.String(30)),
-    sqlite_with_rowid=False,
+    sa.Column("kind", sa.String(20), primary_key=True),
+    sa.Column("body", sa.LargeBinary, nullable=False),  # JSON
+    sa.Column("inputs", sa.String(64), nullable=False),
 )

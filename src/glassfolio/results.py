@@ -1,0 +1,211 @@
+"""What an owner can look at of what was computed: snapshots, positions, factors, metrics, risk.
+
+Every read takes the owner in its query. Nothing here changes anything. Knows nothing of HTTP.
+"""
+
+import json
+import math
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+
+from glassfolio.analytics.factors import MODELS
+from glassfolio.analytics.metrics import METRICS, SESSION_DETAILS, Metric
+from glassfolio.analytics.significance import p_values
+from glassfolio.batch import account, analyses
+from glassfolio.batch.task import Setup, Task, Workplace
+from glassfolio.errors import NotFound
+from glassfolio.model.holdings import Portfolio
+from glassfolio.model.market import FloatArray
+from glassfolio.model.results import Reason, reason_of, warnings_of
+from glassfolio.store import blocks, portfolios, results, snapshots
+
+Record = dict[str, Any]
+EMPTY: Record = {
+    "positions": [],
+    "risk": {"as_of": None, "figures": {}},
+    "correlations": {"as_of": None, "pairs": [], "clusters": []},
+    "stress": {"as_of": None, "scenarios": []},
+}
+
+
+@dataclass(frozen=True)
+class Results:
+    """The owner's questions about numbers."""
+
+    setup: Setup
+
+    def snapshots(
+        self, owner_id: str, portfolio_id: str, start: date | None, end: date | None
+    ) -> list[Record]:
+        """A portfolio's daily snapshots, each with the reasons of its missing numbers. Raises NotFound."""
+        with self.setup.database.reading() as connection:
+            _owned(connection, portfolio_id, owner_id)
+            found = snapshots.between(connection, portfolio_id, start, end)
+        return [_snapshot(row) for row in found]
+
+    def analysis(self, owner_id: str, portfolio_id: str, kind: str, session: date | None = None) -> Any:
+        """Positions, risk, correlations or stress: as stored with the newest snapshot, or computed for an
+        earlier session. Raises NotFound, also for a session without a snapshot.
+        """
+        with self.setup.database.reading() as connection:
+            portfolio = _owned(connection, portfolio_id, owner_id)
+            newest = snapshots.newest(connection, portfolio_id)
+            if session is None or (newest is not None and newest["session"] == session):
+                body = snapshots.newest_analysis(connection, portfolio_id, kind)
+                return json.loads(body) if body is not None else EMPTY[kind]
+            if not snapshots.between(connection, portfolio_id, session, session):
+                raise NotFound
+            task = self._task(connection, portfolio)
+        if task is None:
+            raise NotFound
+        at = int(np.searchsorted(task.window, np.datetime64(session, "D")))
+        if at >= len(task.window) or task.window[at] != np.datetime64(session, "D"):
+            raise NotFound
+        return analyses.of_session(task, account.compute(task), at)[kind]
+
+    def factors(self, owner_id: str, portfolio_id: str) -> Record:
+        """The portfolio's and its symbols' betas at the newest snapshot. Raises NotFound."""
+        with self.setup.database.reading() as connection:
+            task, newest = self._newest(connection, owner_id, portfolio_id)
+            if task is None or newest is None:
+                return {
+                    "as_of": None,
+                    "factor_set": self.setup.factor_set.name,
+                    "portfolio": [],
+                    "symbols": [],
+                }
+            session = newest["session"]
+            at = self.setup.sessions.ordinal(session)
+            first = blocks.first_of_block(at)
+            stored = {
+                key: results.betas(
+                    connection, self.setup.factor_set.name, key, task.listed_symbols, first, at
+                )
+                for key in MODELS
+            }
+        return {
+            "as_of": session.isoformat(),
+            "factor_set": self.setup.factor_set.name,
+            "portfolio": snapshots.factors(newest),
+            "symbols": [
+                record
+                for key, series in stored.items()
+                for one in series.values()
+                for record in _symbol_factors(key, one, at - first, session)
+            ],
+        }
+
+    def metrics(self, owner_id: str, portfolio_id: str) -> list[Record]:
+        """The metrics of the portfolio's symbols at the newest snapshot. Raises NotFound."""
+        with self.setup.database.reading() as connection:
+            task, newest = self._newest(connection, owner_id, portfolio_id)
+            if task is None or newest is None:
+                return []
+            session = newest["session"]
+            at = self.setup.sessions.ordinal(session)
+            first = blocks.first_of_block(at)
+            stored = results.metrics(connection, task.listed_symbols, first, at)
+        return [
+            {
+                "symbol": symbol,
+                "metric": key,
+                "as_of": session.isoformat(),
+                "value": _number(series.value[at - first]),
+                "n": int(series.n[at - first]),
+                "window": METRICS[key].window,
+                "unit": METRICS[key].unit,
+                "category": _category(METRICS[key], series.value[at - first]),
+                "details": self._details(METRICS[key], series.details[at - first]),
+                "reason": _word(reason_of(int(series.reason[at - first]))),
+                "warnings": [word.value for word in warnings_of(int(series.warnings[at - first]))],
+            }
+            for (symbol, key), series in sorted(stored.items())
+            if key in METRICS
+        ]
+
+    def _details(self, metric: Metric, numbers: FloatArray) -> Record:
+        """The further numbers of a metric by name, sessions as dates."""
+        shown: Record = {name: _number(value) for name, value in zip(metric.details, numbers, strict=False)}
+        for name in SESSION_DETAILS:
+            ordinal = shown.get(name)
+            if ordinal is not None:
+                shown[name] = self.setup.sessions.day(int(ordinal)).isoformat()
+        return shown
+
+    @property
+    def risk_free(self) -> Record:
+        """What ratios are measured against, and where it comes from."""
+        return {"rate": self.setup.risk_free, "source": "RISK_FREE_RATE"}
+
+    def _newest(
+        self, connection: sa.Connection, owner_id: str, portfolio_id: str
+    ) -> tuple[Task | None, Record | None]:
+        portfolio = _owned(connection, portfolio_id, owner_id)
+        newest = snapshots.newest(connection, portfolio_id)
+        return (self._task(connection, portfolio), newest) if newest is not None else (None, None)
+
+    def _task(self, connection: sa.Connection, portfolio: Portfolio) -> Task | None:
+        if portfolio.shown_run is None:
+            return None
+        # A workplace of its own: what is read here must not outlive this request.
+        return Workplace(self.setup).task_in(connection, portfolio.shown_run)
+
+
+def _owned(connection: sa.Connection, portfolio_id: str, owner_id: str) -> Portfolio:
+    found = portfolios.owned(connection, portfolio_id, owner_id)
+    if found is None:
+        raise NotFound
+    return found
+
+
+def _snapshot(row: Record) -> Record:
+    hidden = ("portfolio_id", "inputs", "session", "notes", "factor_keys", "factors")
+    notes = json.loads(row["notes"])
+    return {
+        "session": row["session"].isoformat(),
+        **{key: value for key, value in row.items() if key not in hidden},
+        "reasons": notes.get("reasons", {}),
+        "warnings": notes.get("warnings", {}),
+    }
+
+
+def _symbol_factors(model: str, series: results.BetaSeries, at: int, session: date) -> list[Record]:
+    biased = MODELS[model].penalty > 0
+    p = p_values(series.value[at], series.stderr[at], series.n[at], series.dof[at])
+    return [
+        {
+            "symbol": series.symbol,
+            "model": model,
+            "factor": key,
+            "as_of": session.isoformat(),
+            "value": _number(series.value[at, k]),
+            "stderr": _number(series.stderr[at, k]),
+            "stderr_reason": Reason.NOT_APPLICABLE.value if biased else None,
+            "p_value": _number(p[k]),
+            "r2": _number(series.r2[at]),
+            "dof": _number(series.dof[at]),
+            "sum_of_betas": _number(np.nansum(series.value[at])) if biased and series.n[at] else None,
+            "n": int(series.n[at]),
+            "window": MODELS[model].window,
+            "reason": _word(reason_of(int(series.reason[at, k]))),
+            "warnings": [warning.value for warning in warnings_of(int(series.warnings[at, k]))],
+        }
+        for k, key in enumerate(series.keys)
+    ]
+
+
+def _category(metric: Metric, value: float) -> str | None:
+    """The word for a number of a category; None for other metrics and missing numbers."""
+    return metric.words.get(float(value)) if metric.words else None
+
+
+def _number(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def _word(reason: Reason | None) -> str | None:
+    return reason.value if reason else None
