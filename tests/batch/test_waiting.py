@@ -3,10 +3,12 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from glassfolio.batch.pipeline import WORK_THREADS
 from glassfolio.db.engine import Database
 from glassfolio.model.market import Failure, FailureKind
 from glassfolio.model.run import Mark
@@ -35,6 +37,8 @@ class Reluctant(Scripted):
 
     def __init__(self, calendar: Sessions) -> None:
         super().__init__(calendar)
+        # As a distant provider has it: a rate, and answers that take a while.
+        self.terms = replace(self.terms, requests_per_second=1000.0)
         self.wait, self.times = 0.0, 0
         self.refused = 0
 
@@ -148,6 +152,20 @@ class TestThePipeline:
         carrying.join(PATIENCE)
         assert not carrying.is_alive()
         assert workshop.document(run_id)["status"] == "running"
+
+    def test_runs_that_wait_hold_up_no_other(self, workshop: LiveWorkshop) -> None:
+        """B2: more runs wait than there are threads to compute with, and another one completes."""
+        workshop.refuse(3000.0, 99)
+        waiting = [workshop.open(lot("KO"))[1] for _ in range(WORK_THREADS + 1)]
+        carrying = [threading.Thread(target=workshop.pipeline.carry, args=(run, 0)) for run in waiting]
+        for thread in carrying:
+            thread.start()
+        wait_for(lambda: {workshop.document(run)["state"] for run in waiting} == {"waiting"})
+        assert workshop.carry(workshop.open(lot("AAPL"))[1])["status"] == "completed"
+        workshop.pipeline.close()
+        for thread in carrying:
+            thread.join(PATIENCE)
+        assert not any(thread.is_alive() for thread in carrying)
 
     def test_a_wait_longer_than_an_hour_is_not_waited_for(self, workshop: LiveWorkshop) -> None:
         """The symbol is named with the moment at which asking again may help."""

@@ -8,7 +8,7 @@ import json
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeAlias
@@ -82,6 +82,7 @@ class Pipeline:
         try:
             if not self.claim(run_id, fence):
                 return "not ours"
+            self.workplace.setup.waits.forget(run_id)
             task = self.workplace.task(run_id)
             for position, phase in enumerate(PHASES):
                 with self._gate:
@@ -104,7 +105,7 @@ class Pipeline:
             return "failed"
         finally:
             self.workplace.let_go(run_id)
-            self.workplace.setup.waits.forget(run_id)
+            self.workplace.setup.waits.let_go(run_id)
 
     def claim(self, run_id: str, fence: int) -> bool:
         """Take the run for this process; a take-over is counted and told. Not an engine call."""
@@ -114,7 +115,8 @@ class Pipeline:
                 runs.Turn(connection, run_id, fence, NAMES, self.clock.now()) as turn,
             ):
                 before = turn.row["worker"]
-                turn.change(worker=self.me, worked_until=turn.now, waiting_until=None)
+                turn.change(worker=self.me, worked_until=turn.now)
+                turn.change(waiting_until=None, stalled_since=None, stalled_reason=None)
                 waited = turn.state in (RunState.QUEUED, RunState.INTERRUPTED, RunState.WAITING)
                 if waited:
                     turn.change(state=RunState.RUNNING.value)
@@ -183,11 +185,24 @@ class Pipeline:
         yield from ((number, AlreadyDone()) for number in done)
         left = [number for number in todo if not planned[number][1]]
         hand_on = as_ready if phase.waits else in_order
-        for item in hand_on(self._pool, left, work, CHUNKS_AHEAD, teller.look):
-            if self._stopping.is_set():
-                # A wait that was cut short brought nothing that may be told of.
-                raise Superseded
-            yield item
+        with self._threads(task, phase) as pool:
+            for item in hand_on(pool, left, work, CHUNKS_AHEAD, teller.look):
+                if self._stopping.is_set():
+                    # A wait that was cut short brought nothing that may be told of.
+                    raise Superseded
+                yield item
+
+    @contextmanager
+    def _threads(self, task: Task, phase: Phase) -> Iterator[ThreadPoolExecutor]:
+        """The threads that work: of a phase that asks a distant provider its own, which may wait for long."""
+        if not phase.waits or task.setup.provider.terms.requests_per_second is None:
+            yield self._pool
+            return
+        pool = ThreadPoolExecutor(CHUNKS_AHEAD, thread_name_prefix="work-fetch")
+        try:
+            yield pool
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def settle(
         self,

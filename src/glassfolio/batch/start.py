@@ -149,6 +149,7 @@ def statements(clock: Clock) -> Statements:
                     return None
                 fence = item.fence + 1
                 turn.change(fence=fence, errors=errors, worker=None, state=RunState.QUEUED.value)
+                turn.change(waiting_until=None, stalled_since=None, stalled_reason=None)
                 return order(item.key, fence, str(turn.row["owner_id"]))
         except Superseded:
             return None

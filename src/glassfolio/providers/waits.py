@@ -53,9 +53,10 @@ class Waits:
             return min(self._until.get(key, {}).values(), default=None)
 
     def let_go(self, key: str) -> None:
-        """End the waits of `key`, and let it wait no more until it is forgotten."""
+        """End the waits of `key`; what has waited for it waits no more, until it is forgotten."""
         with self._lock:
-            self._let_go.setdefault(key, threading.Event()).set()
+            if key in self._let_go:
+                self._let_go[key].set()
 
     def has_let_go(self, key: str) -> bool:
         """Whether the work of `key` was let go."""
@@ -63,7 +64,7 @@ class Waits:
             return key in self._let_go and self._let_go[key].is_set()
 
     def forget(self, key: str) -> None:
-        """Drop what is known of `key`."""
+        """Begin anew with `key`."""
         with self._lock:
             self._until.pop(key, None)
             self._let_go.pop(key, None)
