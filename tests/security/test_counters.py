@@ -14,8 +14,6 @@ from limits.storage import MemoryStorage
 from glassfolio.errors import ServiceFull, SettingsError, TooManyRequests
 from glassfolio.settings import load
 from glassfolio.web.limits import (
-    STREAMS_PER_PORTFOLIO,
-    STREAMS_PER_USER,
     Limits,
     Policy,
     QuietStorage,
@@ -92,25 +90,25 @@ class TestQuietStorage:
 class TestStreams:
     def test_three_of_a_portfolio_ten_of_a_caller(self) -> None:
         streams = Streams()
-        for number in range(STREAMS_PER_USER):
-            streams.open("alice", f"portfolio {number // STREAMS_PER_PORTFOLIO}")
+        for number in range(10):
+            streams.open("alice", f"portfolio {number // 3}")
         with pytest.raises(TooManyRequests) as refused:
             streams.open("alice", "portfolio 9")
         assert (refused.value.policy, refused.value.retry_after) == ("streams-open", 5)
         with pytest.raises(TooManyRequests):
             streams.open("alice", "portfolio 0")
         streams.open("bob", "portfolio 0")
-        assert streams.open_now == STREAMS_PER_USER + 1
+        assert streams.open_now == 11
 
     def test_a_place_given_back_is_free_again(self) -> None:
         streams = Streams()
-        for _ in range(STREAMS_PER_PORTFOLIO):
+        for _ in range(3):
             streams.open("alice", "p")
         with pytest.raises(TooManyRequests):
             streams.open("alice", "p")
         streams.close("alice", "p")
         streams.open("alice", "p")
-        for _ in range(STREAMS_PER_PORTFOLIO):
+        for _ in range(3):
             streams.close("alice", "p")
         assert streams.open_now == 0
         assert not streams._of_portfolio

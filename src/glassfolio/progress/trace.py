@@ -60,7 +60,7 @@ def write(trace: Trace, names: Sequence[PhaseName]) -> str:
         lines.append(event | _numbers(step, EVENT_FIELDS))
         if step.percent is not None:
             lines.append({"event": "published", "t": round(step.t, 3)} | _numbers(step, PUBLISHED_FIELDS))
-    return "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines)
+    return "".join(json.dumps(line, separators=(",", ":"), allow_nan=False) + "\n" for line in lines)
 
 
 def _numbers(step: Trail, names: Iterable[str]) -> dict[str, object]:
