@@ -18,11 +18,11 @@ from glassfolio.analytics.factors import MODELS
 from glassfolio.analytics.holdings_betas import fit_holdings
 from glassfolio.analytics.holdings_risk import (
     Books,
+    Each,
     books_of,
     holdings_returns,
     holdings_volatility,
 )
-from glassfolio.analytics.regression import Spread
 from glassfolio.model.market import FloatArray
 
 TITLE = "Correlations and the risk of today's holdings, 252 sessions"
@@ -149,8 +149,8 @@ def many_portfolios() -> Iterator[Figure]:
 
     peer = (f"pandas, one at a time, from {SAMPLE}", times(theirs, 3, PORTFOLIOS / SAMPLE))
 
-    def ours(spread: Spread) -> None:
-        holdings_volatility(holdings_returns(books, returns, spread=spread))
+    def ours(each: Each) -> None:
+        holdings_volatility(holdings_returns(books, returns, each=each))
 
     name = f"holdings volatility, {PORTFOLIOS:,} portfolios"
     yield Figure(f"{name}, one thread", "ms", times(lambda: ours(map), 5), 100.0, peer)

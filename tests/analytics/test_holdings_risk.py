@@ -9,19 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glassfolio.analytics.har import har
 from glassfolio.analytics.holdings_risk import (
     Books,
     HoldingsReturns,
     HoldingsVolatility,
     books_of,
-    holdings_har,
     holdings_returns,
     holdings_volatility,
     net_books,
 )
 from glassfolio.analytics.metrics import METRICS
-from glassfolio.analytics.volatility import forecast, since
 from glassfolio.model.market import FloatArray, IntArray
 from glassfolio.model.results import NONE, Reason, Warning_, warnings_of
 
@@ -188,9 +185,8 @@ def test_a_name_is_in_from_the_session_on_which_it_has_enough_returns_and_out_wh
     np.testing.assert_array_equal(left_out[:, 2], at > 289)
 
 
-def test_amounts_of_less_than_a_dollar_are_amounts() -> None:
+def test_a_net_value_of_less_than_a_dollar_is_a_base() -> None:
     assert volatility([0.5, 0.2], sample(2), nav=0.5)["holdings_vol_21"] > 0
-    assert one([0.5, 0.2], sample(2), nav=0.5).coverage[0] == 1.0
 
 
 def test_a_table_of_exposures_keeps_what_is_held() -> None:
@@ -399,7 +395,7 @@ def test_a_pool_of_threads_gives_the_same_bits() -> None:
     exposure = np.random.default_rng(4).normal(0, 300, (300, 6))
     books = books_of(exposure, np.full(300, 1000.0), np.full(300, 399))
     with ThreadPoolExecutor(2) as pool:
-        assert_same_bits(holdings_returns(books, gaps(), spread=pool.map), holdings_returns(books, gaps()))
+        assert_same_bits(holdings_returns(books, gaps(), each=pool.map), holdings_returns(books, gaps()))
 
 
 def test_underlyings_that_are_not_held_change_no_bit() -> None:
@@ -423,36 +419,6 @@ def test_a_longer_window_reaches_further_back_with_the_same_holdings() -> None:
     np.testing.assert_array_equal(
         holdings_volatility(long).value, holdings_volatility(holdings_returns(books, returns)).value
     )
-
-
-def test_holdings_vol_forecast_har_is_the_har_of_the_series_of_1000_sessions() -> None:
-    """The option beside the EWMA: null unless all 1,000 returns are there, with n."""
-    returns = sample(3, 1100)
-    returns[300, 1] = NAN
-    books = books_of(
-        np.array([[500.0, 0.0, -300.0], [500.0, 200.0, 0.0], [0.0, 0.0, 0.0]]),
-        np.full(3, 1000.0),
-        np.full(3, 1099),
-    )
-    found = holdings_har(books, returns)
-    truth = har((returns[-1000:, [0, 2]] @ np.array([0.5, -0.3]))[:, None], 1)[0, 0]
-    assert found.keys == ("holdings_vol_forecast_har",)
-    np.testing.assert_allclose(found.value[:, 0], [truth, NAN, NAN], rtol=1e-9)
-    np.testing.assert_array_equal(found.n[:, 0], [1000, 999, 0])
-    np.testing.assert_array_equal(found.window, [1000])
-    np.testing.assert_array_equal(
-        found.reason[:, 0], [NONE, Reason.INSUFFICIENT_HISTORY.code, Reason.NO_POSITIONS.code]
-    )
-
-
-def test_the_forecast_of_one_holding_is_that_of_its_symbol() -> None:
-    """One definition in two shapes: many books on one session, one symbol on many sessions."""
-    returns = sample(2, 400)
-    returns[[350, 398], 0] = NAN
-    symbol = forecast(since(returns[:, :1], 399), 1, np.array([[250.0]]))[0, 0]
-    books = books_of(np.array([[1000.0, 0.0]]), np.array([1000.0]), np.array([399]))
-    found = holdings_volatility(holdings_returns(books, returns))
-    assert found.value[0, 3] == pytest.approx(symbol, rel=1e-12)
 
 
 def test_no_books_give_no_rows() -> None:

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from glassfolio.analytics import design
 from glassfolio.analytics.factors import Model
 from glassfolio.analytics.holdings_risk import HoldingsReturns, caveats
 from glassfolio.model.market import BoolArray, FloatArray, IntArray
 from glassfolio.model.results import NONE, BitArray, CodeArray, Reason
 
+_COLLINEAR = 1e-10
 _EXACT_FIT = 1e-6
 _ROUNDING = 1e-13
 _TILE = 64
@@ -150,9 +150,16 @@ def _solve(sample: _Sample) -> _Solution:
 
 
 def _invert(gram: FloatArray) -> tuple[FloatArray, BoolArray]:
-    """Inverses of Gram matrices (B, K, K), and which have one."""
-    count = range(gram.shape[1])
-    matrix = [[gram[:, i, j] for j in range(i + 1)] for i in count]
-    regular = design.invert(matrix)
-    whole = [[matrix[max(i, j)][min(i, j)] for j in count] for i in count]
-    return np.moveaxis(np.array(whole), 2, 0), regular
+    """Inverses of Gram matrices (B, K, K) by Gauss-Jordan sweeps, element by element, and which are regular.
+
+    A regressor that keeps at most 1e-10 of its own variance beside those before it makes a matrix singular.
+    """
+    inverse, regular = gram.copy(), np.ones(len(gram), dtype=np.bool_)
+    for k in range(gram.shape[1]):
+        pivot = inverse[:, k, k].copy()
+        regular &= pivot > _COLLINEAR * gram[:, k, k]
+        row, column = inverse[:, k, :] / pivot[:, None], inverse[:, :, k].copy()
+        inverse -= column[:, :, None] * row[:, None, :]
+        inverse[:, k, :], inverse[:, :, k] = row, -column / pivot[:, None]
+        inverse[:, k, k] = 1 / pivot
+    return inverse, regular

@@ -4,7 +4,7 @@ Today's weights on past returns: a forecast's raw material, not what the account
 Knows nothing of lots, symbols, dates or storage.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -13,10 +13,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.sparse import csr_array
 
-from glassfolio.analytics import har
-from glassfolio.analytics.regression import Spread
-from glassfolio.analytics.trailing import MONTH, QUARTER, YEAR
-from glassfolio.analytics.volatility import FORECAST_MINIMUM, HALF_LIFE, SESSIONS_PER_YEAR, least
+from glassfolio.analytics.volatility import SESSIONS_PER_YEAR
 from glassfolio.model.market import BoolArray, FloatArray, IntArray
 from glassfolio.model.results import (
     FULL_COVERAGE,
@@ -28,9 +25,11 @@ from glassfolio.model.results import (
     Warning_,
 )
 
-WINDOW, LEAST_RETURNS = YEAR, least(YEAR)
-HORIZONS = {f"holdings_vol_{window}": (window, least(window)) for window in (MONTH, QUARTER, YEAR)}
-FORECAST, FORECAST_HAR = "holdings_vol_forecast", "holdings_vol_forecast_har"
+WINDOW, LEAST_RETURNS = 252, 168
+HALF_LIFE, LEAST_SQUARES = 21, 63
+HORIZONS = {"holdings_vol_21": (21, 14), "holdings_vol_63": (63, 42), "holdings_vol_252": (252, 168)}
+FORECAST = "holdings_vol_forecast"
+Each = Callable[[Callable[[slice], None], Iterable[slice]], Iterable[None]]
 # Sessions whose windows are cut from one strip of returns; books whose series stay in the cache.
 _SPAN, _TILE = 32, 128
 
@@ -61,8 +60,7 @@ def net_books(
 ) -> Books:
     """Books out of single positions, such as lots and options: one exposure per book and underlying.
 
-    book, underlying, amount: (N,) in any order, which changes no bit; what sums to 0 is not held. book: its
-    place in `nav` and `at`.
+    book, underlying, amount: (N,) in any order, which changes no bit; what sums to 0 is not held.
     """
     order = np.lexsort((amount, underlying, book))
     book, underlying, amount = book[order], underlying[order], amount[order]
@@ -99,7 +97,7 @@ class HoldingsReturns:
 
 
 def holdings_returns(
-    books: Books, returns: FloatArray, window: int = WINDOW, spread: Spread = map
+    books: Books, returns: FloatArray, window: int = WINDOW, each: Each = map
 ) -> HoldingsReturns:
     """The series r_s = sum of w_u r_us with w_u = X_u / NAV, for the `window` sessions up to each book's own.
 
@@ -107,7 +105,7 @@ def holdings_returns(
     An underlying with less than 168 returns in the last 252 sessions is left out and named; on the rest, a
     session with a hole is dropped. Coverage below 0.50 leaves no series (low_coverage).
     A book's bits depend on its own entries, in the order of columns, and on no other book or later session.
-    spread: a `map` that may work on several pieces at a time; the bits are the same.
+    each: how to go through pieces of the work; the map of a pool of threads, or the builtin one.
     """
     value = np.empty((len(books.nav), window))
     left_out = np.empty(len(books.underlying), dtype=np.bool_)
@@ -119,7 +117,7 @@ def holdings_returns(
         entries, book = books.entries(span)
         left_out[entries] = ~listed[books.underlying[entries], books.at[book] - low]
         begin = books.at + (longest - window - low)
-        list(spread(partial(_weigh, value, books, left_out, strip, begin), tiles(span)))
+        list(each(partial(_weigh, value, books, left_out, strip, begin), tiles(span)))
     coverage, reason = _cover(books, left_out)
     value[reason != NONE] = np.nan
     return HoldingsReturns(books, value, coverage, left_out, reason)
@@ -210,39 +208,29 @@ def holdings_volatility(series: HoldingsReturns) -> HoldingsVolatility:
     sqrt(252 * sum(w_j r²_j) / sum(w_j)), w_j = 0.5^(j / 21), j the age in sessions, from 63 returns on.
     Checked against numpy.std, sqrt(w' numpy.cov w * 252) and pandas ewm to 1e-9.
     """
-    shape = (len(series.value), len(HORIZONS) + 1)
+    keys = (*HORIZONS, FORECAST)
+    shape = (len(series.value), len(keys))
     value, n = np.empty(shape), np.empty(shape, dtype=np.int64)
+    window, least = np.array([*HORIZONS.values(), (WINDOW, LEAST_SQUARES)]).T
     for rows in tiles(slice(0, shape[0])):
         r = series.value[rows]
         figures = [*(deviation(r[:, -sessions:]) for sessions, _ in HORIZONS.values()), ewma(r[:, -WINDOW:])]
         for m, (figure, count) in enumerate(figures):
             value[rows, m], n[rows, m] = np.sqrt(SESSIONS_PER_YEAR) * figure, count
-    limits = np.array([*HORIZONS.values(), (WINDOW, FORECAST_MINIMUM)])
-    return _label(series, (*HORIZONS, FORECAST), value, n, limits)
-
-
-def holdings_har(books: Books, returns: FloatArray, spread: Spread = map) -> HoldingsVolatility:
-    """The HAR forecast of each book's volatility over the coming 21 sessions, M = 1.
-
-    As `har.har` on the series of the last 1,000 sessions; null unless all of them are there. returns, spread:
-    as in `holdings_returns`.
-    """
-    series = holdings_returns(books, returns, har.RETURNS, spread)
-    value = har.har(series.value.T, 1).T
-    n = np.count_nonzero(np.isfinite(series.value), axis=1)[:, None]
-    return _label(series, (FORECAST_HAR,), value, n, np.array([[har.RETURNS, har.RETURNS]]))
-
-
-def _label(
-    series: HoldingsReturns, keys: tuple[str, ...], value: FloatArray, n: IntArray, limits: IntArray
-) -> HoldingsVolatility:
-    """Say what is missing and why. limits: (M, 2) the window of each figure and its least n."""
-    window = limits[:, 0]
-    reason = np.where(n < limits[:, 1], Reason.INSUFFICIENT_HISTORY.code, NONE)
+    enough = n >= least
+    reason = np.where(enough, NONE, Reason.INSUFFICIENT_HISTORY.code)
     reason = np.where(series.reason[:, None] == NONE, reason, series.reason[:, None]).astype(np.int8)
     value[reason != NONE] = np.nan
-    warnings = np.where(reason == NONE, caveats(series, n < window), 0).astype(np.int16)
-    return HoldingsVolatility(keys, value, n, window, reason, warnings, series.coverage)
+    warnings = caveats(series, n < window)
+    return HoldingsVolatility(
+        keys,
+        value,
+        n,
+        window,
+        reason,
+        np.where(reason == NONE, warnings, 0).astype(np.int16),
+        series.coverage,
+    )
 
 
 def caveats(series: HoldingsReturns, short: BoolArray) -> IntArray:
@@ -263,8 +251,7 @@ def deviation(r: FloatArray) -> tuple[FloatArray, IntArray]:
 def ewma(r: FloatArray) -> tuple[FloatArray, IntArray]:
     """Daily volatility of each row by exponential weights over what is not NaN, and its count.
 
-    sqrt(sum(w_j r²_j) / sum(w_j)) with w_j = 0.5^(j / 21), j the age in sessions, gaps included; mean 0. What
-    `volatility.forecast` is for one series on many sessions, for many series on one.
+    sqrt(sum(w_j r²_j) / sum(w_j)) with w_j = 0.5^(j / 21), j the age in sessions, gaps included; mean 0.
     """
     known = np.isfinite(r)
     weight = 0.5 ** (np.arange(r.shape[1])[::-1] / HALF_LIFE)
