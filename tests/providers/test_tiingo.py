@@ -289,7 +289,8 @@ def test_the_key_is_never_shown(
     fault: str,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    caplog.set_level(logging.DEBUG)
+    for logger in (None, "httpx", "httpcore"):
+        caplog.set_level(logging.DEBUG, logger)
     fake.set_faults({"AAPL": fault})
     fetched = provider.fetch(["AAPL"], START, END)
     assert caplog.records, "nothing was logged, so nothing was tested"

@@ -33,12 +33,14 @@ def test_a_book_without_listed_symbols_is_valued_at_what_was_stated(service: Run
     assert client.get(f"/api/v1/portfolios/{portfolio}/metrics").json()["metrics"] == []
 
 
-def test_a_book_of_options_alone_ends_with_a_reason(service: Running) -> None:
-    """S15: options have no price of their own yet, so nothing can be valued."""
+def test_a_book_of_options_alone_is_valued_by_a_model(service: Running) -> None:
+    """B5: the NAV is the stated equity, and exposure follows the shares behind the option."""
     client = service.client("ada")
-    status = ended(client, opened(client, OPTION)["portfolio_id"])
-    assert status["failure"]["code"] == "NOTHING_TO_VALUE"
-    assert not [phase for phase in status["phases"] if phase["status"] == "running"]
+    portfolio = opened(client, OPTION, equity="25000")["portfolio_id"]
+    assert ended(client, portfolio)["status"] == "completed"
+    last = client.get(f"/api/v1/portfolios/{portfolio}/snapshots").json()["snapshots"][-1]
+    assert last["nav"] == 25000.0
+    assert last["gross"] > last["value"] > 0
 
 
 def test_a_retry_of_an_older_run_is_what_the_status_shows(service: Running) -> None:
