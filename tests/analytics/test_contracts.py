@@ -23,6 +23,7 @@ from glassfolio.analytics.contracts import (
     price_contracts,
     trailing_yield,
 )
+from glassfolio.analytics.options import value
 from glassfolio.analytics.returns import carry
 from glassfolio.model.market import FloatArray, IntArray
 from glassfolio.model.results import NONE, Reason, Warning_
@@ -132,7 +133,7 @@ def test_on_its_date_a_contract_has_its_stated_price() -> None:
 def test_before_anything_is_stated_the_underlyings_volatility_makes_the_price() -> None:
     got = scene(Option(105, expiry=40), Stated(6, 2.0)).price()
     assert got.price[2, 0] == pytest.approx(bsm(True, 100, 105, 38, 0.25), rel=1e-9)
-    assert got.volatility[2, 0] == 0.25
+    assert got.terms.volatility[2, 0] == 0.25
     assert got.warnings[2, 0] == MODEL
 
 
@@ -141,8 +142,8 @@ def test_between_stated_prices_the_latest_implied_volatility_sticks() -> None:
     got = scene(Option(105, expiry=40), Stated(2, 2.0), Stated(6, 1.0, mark=True)).price()
     first = implied_volatility(2.0, 100, 105, 38 / 365, 0.03, 0.01, "c")
     second = implied_volatility(1.0, 100, 105, 34 / 365, 0.03, 0.01, "c")
-    np.testing.assert_allclose(got.volatility[2:6, 0], first, rtol=1e-9)
-    np.testing.assert_allclose(got.volatility[6:, 0], second, rtol=1e-9)
+    np.testing.assert_allclose(got.terms.volatility[2:6, 0], first, rtol=1e-9)
+    np.testing.assert_allclose(got.terms.volatility[6:, 0], second, rtol=1e-9)
     assert got.price[4, 0] == pytest.approx(bsm(True, 100, 105, 36, first), rel=1e-9)
     assert got.price[9, 0] == pytest.approx(bsm(True, 100, 105, 31, second), rel=1e-9)
 
@@ -153,14 +154,14 @@ def test_a_stated_price_that_no_volatility_explains_leaves_the_one_before_it() -
     got = scene(deep, Stated(1, 39.0), Stated(3, 40.5), Stated(6, 12.0)).price()
     sticky = implied_volatility(40.5, 100, 60, 37 / 365, 0.03, 0.01, "c")
     assert got.price[1, 0] == 39.0
-    np.testing.assert_array_equal(got.volatility[1:3, 0], 0.25)
-    np.testing.assert_allclose(got.volatility[3:, 0], sticky, rtol=1e-9)
+    np.testing.assert_array_equal(got.terms.volatility[1:3, 0], 0.25)
+    np.testing.assert_allclose(got.terms.volatility[3:, 0], sticky, rtol=1e-9)
 
 
 def test_a_fill_on_a_session_without_a_close_of_the_underlying_implies_nothing() -> None:
     got = scene(Option(105, expiry=40), Stated(3, 2.0), close=[100, 100, 100, NAN, 100]).price()
     assert got.price[3, 0] == 2.0
-    np.testing.assert_array_equal(got.volatility[:, 0], 0.25)
+    np.testing.assert_array_equal(got.terms.volatility[:, 0], 0.25)
 
 
 def test_a_model_price_is_not_below_intrinsic_value() -> None:
@@ -273,7 +274,7 @@ def test_beyond_a_split_that_is_not_whole_only_stated_prices_count(factor: float
     np.testing.assert_array_equal(got.split[:, 0], 1)
     np.testing.assert_array_equal(got.price[:5, 0], [NAN, 2, 2, 2, 2])
     np.testing.assert_array_equal(got.exposure_reason[:, 0], [NO_INPUTS] * 5 + [NONE] * 5)
-    np.testing.assert_array_equal(got.volatility[5:, 0], 0.25)
+    np.testing.assert_array_equal(got.terms.volatility[5:, 0], 0.25)
     before = replace(one, options=(replace(one.options[0], basis=4),)).price()
     np.testing.assert_array_equal(before.exposure_reason[:, 0], [NONE] * 5 + [NO_INPUTS] * 5)
 
@@ -434,8 +435,9 @@ def assert_same(left: ContractPaths, right: ContractPaths, until: int | None = N
     """Equal to the last bit, up to and including row `until`."""
 
     def parts(paths: ContractPaths) -> dict[str, FloatArray]:
-        own = {f.name: getattr(paths, f.name) for f in fields(paths) if f.name != "greeks"}
-        own |= vars(paths.greeks)
+        own = {f.name: getattr(paths, f.name) for f in fields(paths) if f.name not in ("greeks", "terms")}
+        own |= {f"greeks.{name}": part for name, part in vars(paths.greeks).items()}
+        own |= {f"terms.{name}": part for name, part in vars(paths.terms).items()}
         return {name: part[: None if until is None else until + 1] for name, part in own.items()}
 
     assert_same_bits(parts(left), parts(right))
@@ -523,6 +525,14 @@ def test_the_order_of_stated_prices_and_the_other_contracts_change_no_bit(one: S
 
 
 @given(scenes())
+@settings(max_examples=100, deadline=None)
+def test_the_terms_are_those_of_the_greeks(one: Scene) -> None:
+    """B5; what values a contract anew, as a scenario does, starts from the same strike, splits included."""
+    got = one.price()
+    assert_same_bits(vars(value(got.terms)), vars(got.greeks))
+
+
+@given(scenes())
 @settings(max_examples=150, deadline=None)
 def test_every_number_is_there_or_has_its_reason(one: Scene) -> None:
     got = one.price()
@@ -530,7 +540,7 @@ def test_every_number_is_there_or_has_its_reason(one: Scene) -> None:
     np.testing.assert_array_equal(np.isnan(got.price), got.stale < 0)
     np.testing.assert_array_equal(np.isnan(got.exposure_price), got.exposure_reason != NONE)
     np.testing.assert_array_equal(np.isnan(got.greeks.delta), got.exposure_reason != NONE)
-    np.testing.assert_array_equal(np.isnan(got.volatility), got.exposure_reason != NONE)
+    np.testing.assert_array_equal(np.isnan(got.terms.volatility), got.exposure_reason != NONE)
     assert (got.warnings[np.isnan(got.price)] == 0).all()
     assert (got.price[np.isfinite(got.price)] >= 0).all()
 

@@ -80,16 +80,17 @@ class ContractPaths:
     price: USD per share; at the expiry session the settlement max(±(S - K), 0), NaN after it.
     split: factor of the number of contracts. stale: sessions since the price that the value rests on, -1
     where there is none.
-    greeks: per share, of the closed form at the session's own volatility; NaN from the expiry session on.
-    volatility: that was used. exposure_price: delta times S, USD per share.
+    terms: of the contract on the session's share basis; their volatility is the one used, NaN without Greeks.
+    greeks: per share, of the closed form of these terms; NaN from the expiry session on.
+    exposure_price: delta times S, USD per share.
     reason: of a NaN price, exposure_reason: of NaN Greeks, codes of Reason. warnings: bits of Warning_.
     """
 
     price: FloatArray
     split: FloatArray
     stale: IntArray
+    terms: Terms
     greeks: Valuation
-    volatility: FloatArray
     exposure_price: FloatArray
     reason: CodeArray
     exposure_reason: CodeArray
@@ -139,8 +140,8 @@ def price_contracts(contracts: Contracts, stated: StatedPrices, market: Underlyi
         price=price,
         split=life.split,
         stale=stale,
+        terms=replace(terms, volatility=np.where(known, used, np.nan)),
         greeks=greeks,
-        volatility=np.where(known, used, np.nan),
         exposure_price=greeks.delta * terms.spot,
         reason=_reasons(np.isfinite(price), life.live | life.last),
         exposure_reason=_reasons(known, life.live),

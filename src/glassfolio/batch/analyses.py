@@ -13,7 +13,6 @@ from glassfolio.analytics.clusters import cluster
 from glassfolio.analytics.correlation import Correlations, correlate, diversify
 from glassfolio.analytics.factors import MODELS
 from glassfolio.analytics.holdings_risk import FORECAST, HORIZONS
-from glassfolio.analytics.instruments import Kind
 from glassfolio.analytics.options import Terms
 from glassfolio.analytics.scenarios import SCENARIOS
 from glassfolio.analytics.shocks import factor_state, shocks_at
@@ -216,29 +215,19 @@ def _options(whole: Account, at: int, places: Sequence[int]) -> OptionBook | Non
     options = whole.on_grid.options
     if options is None:
         return None
-    row, first = whole.first + at, int(np.flatnonzero(whole.on_grid.instruments.kind == Kind.OPTION)[0])
-    size = options.sizes(whole.on_grid.lots, first)[row]
-    taken = np.flatnonzero((size != 0) & np.isfinite(options.paths.greeks.delta[row]))
-    contracts, followed = options.contracts, options.contracts.underlying[taken]
+    row, paths = whole.first + at, options.paths
+    size = whole.on_grid.contracts_held(options)[row]
+    taken = np.flatnonzero((size != 0) & np.isfinite(paths.greeks.delta[row]))
+    followed = options.contracts.underlying[taken]
     sessions = whole.betas.sessions
     beta = whole.betas.value[followed * sessions + at][:, places]
     beta = np.where(whole.betas.without(followed, at)[:, places], np.nan, beta)
-    left = contracts.expires_at[taken] - options.market.closes[row]
-    strike = contracts.strike[taken] / np.cumprod(options.paths.split, axis=0)[row, taken]
     return OptionBook(
         portfolio=np.zeros(len(taken), dtype=np.int64),
         size=size[taken],
-        terms=Terms(
-            call=contracts.call[taken],
-            spot=options.market.spot.price[row, followed],
-            strike=strike,
-            years=left / (365.0 * 86_400),
-            rate=np.full(len(taken), options.market.rate[row]),
-            dividend_yield=options.market.dividend_yield[row, followed],
-            volatility=options.paths.volatility[row, taken],
-        ),
-        price=options.paths.price[row, taken],
-        delta=options.paths.greeks.delta[row, taken],
+        terms=Terms(**{name: term[row, taken] for name, term in vars(paths.terms).items()}),
+        price=paths.price[row, taken],
+        delta=paths.greeks.delta[row, taken],
         beta=beta,
     )
 

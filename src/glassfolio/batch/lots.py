@@ -34,6 +34,10 @@ class LotsOnGrid:
     accounts: Accounts
     options: OptionsOnGrid | None
 
+    def contracts_held(self, options: OptionsOnGrid) -> FloatArray:
+        """(T, C) signed shares behind the contracts held at each session's close."""
+        return options.sizes(self.lots, int(np.flatnonzero(self.instruments.kind == Kind.OPTION)[0]))
+
 
 def lay_on_grid(task: Task) -> LotsOnGrid:
     """The arrays of a task; dates become rows of its grid."""

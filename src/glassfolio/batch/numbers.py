@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from glassfolio.analytics.instruments import Kind
 from glassfolio.analytics.performance import Daily, Figure, performance
 from glassfolio.analytics.rollup import Rollup
 from glassfolio.analytics.xirr import xirr
@@ -111,8 +110,7 @@ def _of_options(found: Numbers, on_grid: LotsOnGrid, days: int) -> None:
     if options is None:
         found.value.update({name: np.zeros(days) for name in GREEKS})
         return
-    first = int(np.flatnonzero(on_grid.instruments.kind == Kind.OPTION)[0])
-    for name, path in options.greeks(options.sizes(on_grid.lots, first)).items():
+    for name, path in options.greeks(on_grid.contracts_held(options)).items():
         own = path[-days:]
         found.put(name, own, _where_missing(own, Reason.NO_MODEL_INPUTS))
 

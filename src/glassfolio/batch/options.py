@@ -30,14 +30,13 @@ from glassfolio.model.market import FloatArray, IntArray
 class OptionsOnGrid:
     """The contracts of a task: C of them, on the T sessions of its grid.
 
-    symbols: of the contracts, in order. expiry: (C,) rows. paths: their prices and Greeks.
+    symbols: of the contracts, in order. expiry: (C,) rows. paths: their prices, terms and Greeks.
     settlement: (C,) USD per share at the close of the expiry session, NaN where that is past the grid.
     """
 
     symbols: tuple[str, ...]
     contracts: Contracts
     paths: ContractPaths
-    market: Underlyings
 
     @property
     def expiry(self) -> IntArray:
@@ -66,7 +65,7 @@ class OptionsOnGrid:
         gamma_1pct: USD of delta for a move of 1 %; vega: USD for a volatility point; theta: USD for a
         calendar day; rho: USD for a percentage point of the rate.
         """
-        greeks, spot = self.paths.greeks, self._spot()
+        greeks, spot = self.paths.greeks, self.paths.terms.spot
         each = {
             "gamma_1pct": gamma_1pct(greeks.gamma, size, spot),
             "vega": size * greeks.vega,
@@ -74,13 +73,6 @@ class OptionsOnGrid:
             "rho": size * greeks.rho,
         }
         return {name: np.where(size != 0, part, 0.0).sum(axis=1) for name, part in each.items()}
-
-    def _spot(self) -> FloatArray:
-        followed = self.contracts.underlying
-        spot = np.full(self.paths.price.shape, np.nan)
-        known = np.flatnonzero(followed >= 0)
-        spot[:, known] = self.market.spot.price[:, followed[known]]
-        return spot
 
     @property
     def settlement(self) -> FloatArray:
@@ -116,10 +108,8 @@ def value_options(task: Task) -> OptionsOnGrid:
     known = {lot.symbol: lot.option for lot in lots if lot.option is not None}
     places = {symbol: place for place, symbol in enumerate(known)}
     contracts = _contracts(task, tuple(known.values()))
-    market = _underlyings(task)
-    return OptionsOnGrid(
-        tuple(known), contracts, price_contracts(contracts, _stated(task, lots, places), market), market
-    )
+    paths = price_contracts(contracts, _stated(task, lots, places), _underlyings(task))
+    return OptionsOnGrid(tuple(known), contracts, paths)
 
 
 def _contracts(task: Task, options: Sequence[OptionContract]) -> Contracts:
