@@ -205,7 +205,9 @@ def test_an_entry_price_far_from_that_days_close_is_named_once_prices_are_known(
     doc = ended(client, opened(client, lots)["portfolio_id"])
     log = client.get(f"/api/v1/runs/{doc['run_id']}/log").json()["entries"]
     far = [entry for entry in log if entry["code"] == "WARN_POS_003"]
-    assert [(e["level"], e["message"].split(":")[0]) for e in far] == [("warning", "AAPL, line 2")]
+    assert [(e["level"], e["message"].split(":")[0]) for e in far] == [
+        ("warning", "AAPL, entered on 2022-10-03")
+    ]
     assert doc["status"] == "completed"
 
 

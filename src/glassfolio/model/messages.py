@@ -46,7 +46,7 @@ MESSAGES: Mapping[str, Message] = {
     "SYMBOL_RENAMED": _info("{old} is now {new}; its history is joined."),
     "LOT_NOT_VALUED": _warning("{symbol}: {reason} It is left out of the values and named in the results."),
     "WARN_POS_003": _warning(
-        "{symbol}, line {line}: the entry price is more than half away from that day's close; perhaps a slip,"
+        "{symbol}, entered on {date}: the price is more than half away from that day's close; perhaps a slip,"
         " or a split since then."
     ),
     "FACTOR_MISSING": _info("The factor {factor} has no data for this period; it is left out."),

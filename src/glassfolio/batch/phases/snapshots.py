@@ -64,7 +64,7 @@ def work(task: Task, payload: Payload) -> Result:
     days = [date.fromisoformat(text) for text in payload["dates"]]
     whole = account(task)
     at = np.searchsorted(task.window, np.array(days, dtype="datetime64[D]"))
-    rows = snapshots.SnapshotRows(
+    built = snapshots.SnapshotRows(
         task.window[at],
         {name: whole.numbers[name][at] for name in SNAPSHOT_NUMBERS},
         whole.positions[at],
@@ -79,7 +79,7 @@ def work(task: Task, payload: Payload) -> Result:
         fingerprint = inputs(connection, task)
 
     def write(connection: sa.Connection) -> None:
-        snapshots.write(connection, task.portfolio.id, fingerprint, rows, exposures)
+        snapshots.write(connection, task.portfolio.id, fingerprint, built, exposures)
         if bodies:
             encoded = {kind: encode(body) for kind, body in bodies.items()}
             snapshots.write_analyses(connection, task.portfolio.id, days[-1], fingerprint, encoded)
@@ -137,7 +137,9 @@ def _far_fills(task: Task, whole: Account) -> tuple[Entry, ...]:
     listed = whole.on_grid.instruments.kind[whole.on_grid.lots.column] == Kind.LISTED
     far = listed & far_fills(whole.on_grid.lots, whole.on_grid.instruments)
     lots = [task.lots[place] for place in np.flatnonzero(far)]
-    return tuple(Entry("WARN_POS_003", NAME.key, {"symbol": lot.symbol, "line": lot.line}) for lot in lots)
+    return tuple(
+        Entry("WARN_POS_003", NAME.key, {"symbol": lot.symbol, "date": str(lot.entry_date)}) for lot in lots
+    )
 
 
 PHASE = Phase(NAME, "Built", make_plan, work, close)
