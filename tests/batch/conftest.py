@@ -1,5 +1,6 @@
 """A workshop on each database."""
 
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -14,3 +15,7 @@ def workshop(database: Database, calendar: Sessions) -> Iterator[Workshop]:
     made = Workshop(database, calendar)
     yield made
     made.pipeline.close()
+    # Whoever is still at work gives its connection back before the database is closed.
+    for thread in threading.enumerate():
+        if thread.name.startswith("work"):
+            thread.join()

@@ -39,7 +39,7 @@ def written() -> Iterator[io.StringIO]:
     ],
 )
 def test_secrets_are_struck_out_and_the_rest_stays(written: io.StringIO, line: str, kept: str) -> None:
-    logging.getLogger("uvicorn.access").warning("%s", line)
+    logging.getLogger("uvicorn.error").warning("%s", line)
     event = json.loads(written.getvalue())["event"]
     assert kept in event
     assert SECRET not in event
