@@ -35,6 +35,9 @@ Knows nothing of HTTP: status codes are chosen in one place in the web layer.
 """
 
 from collections.abc import Sequence
+from typing import TypeVar
+
+Thing = TypeVar("Thing")
 
 
 class GlassfolioError(Exception):
@@ -46,6 +49,13 @@ class GlassfolioError(Exception):
 
 class NotFound(GlassfolioError):
     """There is nothing here for you."""
+
+
+def or_not_found(thing: Thing | None) -> Thing:
+    """What a look-up has brought; raises NotFound where it has brought nothing."""
+    if thing is None:
+        raise NotFound
+    return thing
 
 
 class NotSignedIn(GlassfolioError):

@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from glassfolio.batch.start import Starter
 from glassfolio.clock import Clock, exchange_date
 from glassfolio.db.engine import Database
-from glassfolio.errors import AccountNameTaken, BadHoldings, NotFound, RunActive
+from glassfolio.errors import AccountNameTaken, BadHoldings, NotFound, RunActive, or_not_found
 from glassfolio.imports import parse
 from glassfolio.imports.form import PortfolioForm, read_form
 from glassfolio.imports.problems import problem
@@ -167,9 +167,7 @@ class Onboarding:
 
     def _start(self, caller: Caller, portfolio_id: str) -> Run:
         with self.database.transaction() as connection:
-            portfolio = portfolios.owned(connection, portfolio_id, caller.user_id)
-            if portfolio is None:
-                raise NotFound
+            portfolio = or_not_found(portfolios.owned(connection, portfolio_id, caller.user_id))
             active = rows.active(connection, portfolio_id)
             if active is not None:
                 return active
@@ -180,7 +178,7 @@ class Onboarding:
                 run_id = last.id
             else:
                 run_id = self.starter.begin(connection, portfolio, caller.trigger, caller.user_id)
-            return _found(rows.get(connection, run_id))
+            return or_not_found(rows.get(connection, run_id))
 
     def _take_rerun(self, connection: sa.Connection, caller: Caller) -> None:
         if caller.trigger is Trigger.USER and self.rerun_quotas:
@@ -193,19 +191,19 @@ class Onboarding:
         """
         try:
             with self.database.transaction() as connection:
-                run = _found(rows.owned(connection, run_id, caller.user_id))
+                run = or_not_found(rows.owned(connection, run_id, caller.user_id))
                 self._take_rerun(connection, caller)
                 self.starter.retry(connection, run)
-                return _found(rows.get(connection, run_id))
+                return or_not_found(rows.get(connection, run_id))
         except IntegrityError as error:
             raise RunActive from error
 
     def cancel(self, caller: Caller, run_id: str) -> Run:
         """Ask a run to stop at its next chunk. Raises NotFound, RunEnded."""
         with self.database.transaction() as connection:
-            run = _found(rows.owned(connection, run_id, caller.user_id))
+            run = or_not_found(rows.owned(connection, run_id, caller.user_id))
             self.starter.cancel(connection, run)
-            return _found(rows.get(connection, run_id))
+            return or_not_found(rows.get(connection, run_id))
 
     def delete(self, caller: Caller, portfolio_id: str) -> None:
         """Delete a portfolio; a run that is at work stops at its next chunk. Raises NotFound."""
@@ -215,9 +213,3 @@ class Onboarding:
             active = rows.active(connection, portfolio_id)
             if active is not None:
                 self.starter.cancel(connection, active)
-
-
-def _found(run: Run | None) -> Run:
-    if run is None:
-        raise NotFound
-    return run

@@ -16,7 +16,7 @@ from glassfolio.batch.pipeline import NAMES
 from glassfolio.batch.start import RUNS
 from glassfolio.batch.task import Setup
 from glassfolio.clock import Clock, from_iso, iso
-from glassfolio.errors import NotFound
+from glassfolio.errors import or_not_found
 from glassfolio.model.holdings import Portfolio
 from glassfolio.model.run import Run, RunState
 from glassfolio.progress import fold
@@ -61,17 +61,13 @@ class Reading:
     def status(self, owner_id: str, portfolio_id: str) -> StatusAnswer:
         """The status of a portfolio's newest run. Raises NotFound."""
         with self.setup.database.reading() as connection:
-            shown = rows.shown(connection, portfolio_id, owner_id)
-            if shown is None:
-                raise NotFound
+            shown = or_not_found(rows.shown(connection, portfolio_id, owner_id))
             return self.answer(connection, shown, owner_id, portfolio_id)
 
     def run(self, owner_id: str, run_id: str, attempt: int | None = None) -> StatusAnswer:
         """The status of one run, in its present attempt or an earlier one. Raises NotFound."""
         with self.setup.database.reading() as connection:
-            shown = rows.document_of(connection, run_id, owner_id, attempt)
-            if shown is None:
-                raise NotFound
+            shown = or_not_found(rows.document_of(connection, run_id, owner_id, attempt))
             if attempt is not None and attempt != shown.attempt:
                 return _earlier(shown, attempt)
             return self.answer(connection, shown, owner_id, "")
@@ -116,8 +112,7 @@ class Reading:
     ) -> list[Record]:
         """Entries of a run's log numbered above `after`; attempt: None for all. Raises NotFound."""
         with self.setup.database.reading() as connection:
-            if rows.owned(connection, run_id, owner_id) is None:
-                raise NotFound
+            or_not_found(rows.owned(connection, run_id, owner_id))
             entries = rows.log(connection, run_id, attempt, after, limit)
         return [fold.activity(entry, WIRE_IDS.get(entry.phase or "")) for entry in entries]
 
@@ -128,25 +123,18 @@ class Reading:
     def runs(self, owner_id: str, portfolio_id: str) -> list[Run]:
         """All runs of a portfolio, newest first. Raises NotFound."""
         with self.setup.database.reading() as connection:
-            self._owned(connection, portfolio_id, owner_id)
+            or_not_found(portfolios.owned(connection, portfolio_id, owner_id))
             return rows.of_portfolio(connection, portfolio_id)
 
     def portfolio(self, owner_id: str, portfolio_id: str) -> Portfolio:
         """One portfolio. Raises NotFound."""
         with self.setup.database.reading() as connection:
-            return self._owned(connection, portfolio_id, owner_id)
+            return or_not_found(portfolios.owned(connection, portfolio_id, owner_id))
 
     def portfolios(self, owner_id: str) -> list[Portfolio]:
         """The owner's portfolios, newest first."""
         with self.setup.database.reading() as connection:
             return portfolios.all_of(connection, owner_id)
-
-    @staticmethod
-    def _owned(connection: sa.Connection, portfolio_id: str, owner_id: str) -> Portfolio:
-        found = portfolios.owned(connection, portfolio_id, owner_id)
-        if found is None:
-            raise NotFound
-        return found
 
 
 def _earlier(shown: rows.Shown, attempt: int) -> StatusAnswer:

@@ -4,7 +4,6 @@ Every read takes the owner in its query. Nothing here changes anything. Knows no
 """
 
 import json
-import math
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -17,10 +16,10 @@ from glassfolio.analytics.metrics import METRICS, SESSION_DETAILS, Metric
 from glassfolio.analytics.significance import p_values
 from glassfolio.batch import account, analyses
 from glassfolio.batch.task import Setup, Task, Workplace
-from glassfolio.errors import NotFound
+from glassfolio.errors import NotFound, or_not_found
 from glassfolio.model.holdings import Portfolio
 from glassfolio.model.market import FloatArray
-from glassfolio.model.results import Reason, reason_of, warnings_of
+from glassfolio.model.results import Reason, finite, reason_word, warning_words
 from glassfolio.store import blocks, portfolios, results, snapshots
 
 Record = dict[str, Any]
@@ -43,16 +42,16 @@ class Results:
     ) -> list[Record]:
         """A portfolio's daily snapshots, each with the reasons of its missing numbers. Raises NotFound."""
         with self.setup.database.reading() as connection:
-            _owned(connection, portfolio_id, owner_id)
-            found = snapshots.between(connection, portfolio_id, start, end)
-        return [_snapshot(row) for row in found]
+            or_not_found(portfolios.owned(connection, portfolio_id, owner_id))
+            rows = snapshots.between(connection, portfolio_id, start, end)
+        return [_snapshot(row) for row in rows]
 
     def analysis(self, owner_id: str, portfolio_id: str, kind: str, session: date | None = None) -> Any:
         """Positions, risk, correlations or stress: as stored with the newest snapshot, or computed for an
         earlier session. Raises NotFound, also for a session without a snapshot.
         """
         with self.setup.database.reading() as connection:
-            portfolio = _owned(connection, portfolio_id, owner_id)
+            portfolio = or_not_found(portfolios.owned(connection, portfolio_id, owner_id))
             newest = snapshots.newest(connection, portfolio_id)
             if session is None or (newest is not None and newest["session"] == session):
                 body = snapshots.newest_analysis(connection, portfolio_id, kind)
@@ -65,7 +64,7 @@ class Results:
         at = int(np.searchsorted(task.window, np.datetime64(session, "D")))
         if at >= len(task.window) or task.window[at] != np.datetime64(session, "D"):
             raise NotFound
-        return analyses.of_session(task, account.compute(task), at)[kind]
+        return analyses.of_session(task, account.compute(task), at, (kind,))[kind]
 
     def factors(self, owner_id: str, portfolio_id: str) -> Record:
         """The portfolio's and its symbols' betas at the newest snapshot. Raises NotFound."""
@@ -114,14 +113,14 @@ class Results:
                 "symbol": symbol,
                 "metric": key,
                 "as_of": session.isoformat(),
-                "value": _number(series.value[at - first]),
+                "value": finite(series.value[at - first]),
                 "n": int(series.n[at - first]),
                 "window": METRICS[key].window,
                 "unit": METRICS[key].unit,
                 "category": _category(METRICS[key], series.value[at - first]),
                 "details": self._details(METRICS[key], series.details[at - first]),
-                "reason": _word(reason_of(int(series.reason[at - first]))),
-                "warnings": [word.value for word in warnings_of(int(series.warnings[at - first]))],
+                "reason": reason_word(series.reason[at - first]),
+                "warnings": warning_words(series.warnings[at - first]),
             }
             for (symbol, key), series in sorted(stored.items())
             if key in METRICS
@@ -129,7 +128,7 @@ class Results:
 
     def _details(self, metric: Metric, numbers: FloatArray) -> Record:
         """The further numbers of a metric by name, sessions as dates."""
-        shown: Record = {name: _number(value) for name, value in zip(metric.details, numbers, strict=False)}
+        shown: Record = {name: finite(value) for name, value in zip(metric.details, numbers, strict=False)}
         for name in SESSION_DETAILS:
             ordinal = shown.get(name)
             if ordinal is not None:
@@ -139,12 +138,12 @@ class Results:
     @property
     def risk_free(self) -> Record:
         """What ratios are measured against, and where it comes from."""
-        return {"rate": self.setup.risk_free, "source": "RISK_FREE_RATE"}
+        return analyses.risk_free(self.setup)
 
     def _newest(
         self, connection: sa.Connection, owner_id: str, portfolio_id: str
     ) -> tuple[Task | None, Record | None]:
-        portfolio = _owned(connection, portfolio_id, owner_id)
+        portfolio = or_not_found(portfolios.owned(connection, portfolio_id, owner_id))
         newest = snapshots.newest(connection, portfolio_id)
         return (self._task(connection, portfolio), newest) if newest is not None else (None, None)
 
@@ -153,13 +152,6 @@ class Results:
             return None
         # A workplace of its own: what is read here must not outlive this request.
         return Workplace(self.setup).task_in(connection, portfolio.shown_run)
-
-
-def _owned(connection: sa.Connection, portfolio_id: str, owner_id: str) -> Portfolio:
-    found = portfolios.owned(connection, portfolio_id, owner_id)
-    if found is None:
-        raise NotFound
-    return found
 
 
 def _snapshot(row: Record) -> Record:
@@ -182,17 +174,17 @@ def _symbol_factors(model: str, series: results.BetaSeries, at: int, session: da
             "model": model,
             "factor": key,
             "as_of": session.isoformat(),
-            "value": _number(series.value[at, k]),
-            "stderr": _number(series.stderr[at, k]),
+            "value": finite(series.value[at, k]),
+            "stderr": finite(series.stderr[at, k]),
             "stderr_reason": Reason.NOT_APPLICABLE.value if biased else None,
-            "p_value": _number(p[k]),
-            "r2": _number(series.r2[at]),
-            "dof": _number(series.dof[at]),
-            "sum_of_betas": _number(np.nansum(series.value[at])) if biased and series.n[at] else None,
+            "p_value": finite(p[k]),
+            "r2": finite(series.r2[at]),
+            "dof": finite(series.dof[at]),
+            "sum_of_betas": finite(np.nansum(series.value[at])) if biased and series.n[at] else None,
             "n": int(series.n[at]),
             "window": MODELS[model].window,
-            "reason": _word(reason_of(int(series.reason[at, k]))),
-            "warnings": [warning.value for warning in warnings_of(int(series.warnings[at, k]))],
+            "reason": reason_word(series.reason[at, k]),
+            "warnings": warning_words(series.warnings[at, k]),
         }
         for k, key in enumerate(series.keys)
     ]
@@ -201,11 +193,3 @@ def _symbol_factors(model: str, series: results.BetaSeries, at: int, session: da
 def _category(metric: Metric, value: float) -> str | None:
     """The word for a number of a category; None for other metrics and missing numbers."""
     return metric.words.get(float(value)) if metric.words else None
-
-
-def _number(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None
-
-
-def _word(reason: Reason | None) -> str | None:
-    return reason.value if reason else None

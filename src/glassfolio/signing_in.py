@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from glassfolio.clock import Clock
 from glassfolio.db.engine import Database
-from glassfolio.errors import LinkSpent, NotFound, NotSignedIn, TooManyTries, WrongPassword
+from glassfolio.errors import LinkSpent, NotSignedIn, TooManyTries, WrongPassword, or_not_found
 from glassfolio.identity.opaque import digest, new_secret
 from glassfolio.identity.password import hash_password, is_password
 from glassfolio.store import access, portfolios
@@ -127,9 +127,7 @@ class SigningIn:
         """
         secret, now = new_secret(), self.clock.now()
         with self.database.transaction() as connection:
-            portfolio = portfolios.owned(connection, portfolio_id, user_id)
-            if portfolio is None:
-                raise NotFound
+            portfolio = or_not_found(portfolios.owned(connection, portfolio_id, user_id))
             ticket = Ticket(user_id, sid, portfolio_id, portfolio.shown_run)
             access.add_ticket(connection, digest(secret), ticket, now, now + TICKET_LIFE)
         return secret

@@ -14,7 +14,16 @@ from glassfolio.analytics.options import Terms, intrinsic, price
 from glassfolio.analytics.scenarios import Group
 from glassfolio.analytics.shocks import Kind, Shock
 from glassfolio.model.market import BoolArray, FloatArray, IntArray
-from glassfolio.model.results import FULL_COVERAGE, NONE, REASONS, CodeArray, Reason, Warning_, reason_of
+from glassfolio.model.results import (
+    FULL_COVERAGE,
+    NONE,
+    REASONS,
+    CodeArray,
+    Reason,
+    Warning_,
+    finite,
+    reason_of,
+)
 
 # An exact 5 % move must not fall into the lower band by rounding.
 _ROUNDING = 1e-12
@@ -242,11 +251,11 @@ def _result(outcomes: Outcomes, n: int, p: int) -> StressResult:
         group=shock.scenario.group,
         title=shock.scenario.title,
         kind=shock.kind,
-        pnl=_number(outcomes.pnl[n, p]),
-        loss=_number(outcomes.loss[n, p]),
+        pnl=finite(outcomes.pnl[n, p]),
+        loss=finite(outcomes.loss[n, p]),
         band=None if band == NONE else BANDS[band],
         wipe_out=None if reason else bool(outcomes.wipe_out[n, p]),
-        coverage=_number(coverage),
+        coverage=finite(coverage),
         factors_used=tuple(book.members[k].key for k in moved),
         factors_missing=missing,
         shocks={book.members[k].key: float(shock.returns[k]) for k in moved},
@@ -256,7 +265,3 @@ def _result(outcomes: Outcomes, n: int, p: int) -> StressResult:
         loss_reason=reason_of(int(outcomes.loss_reason[n, p])),
         warnings=tuple(warning for warning in Warning_ if warning in marks) if reason is None else (),
     )
-
-
-def _number(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None

@@ -3,16 +3,15 @@
 Every number that may be missing comes with its reason. Knows no formula: those are in analytics.
 """
 
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
 
+from glassfolio.analytics import correlation
 from glassfolio.analytics.clusters import cluster
-from glassfolio.analytics.correlation import Correlations, correlate, diversify
 from glassfolio.analytics.factors import MODELS
-from glassfolio.analytics.holdings_risk import FORECAST, HORIZONS
 from glassfolio.analytics.options import Terms
 from glassfolio.analytics.scenarios import SCENARIOS
 from glassfolio.analytics.shocks import factor_state, shocks_at
@@ -20,28 +19,33 @@ from glassfolio.analytics.statement import Statement
 from glassfolio.analytics.stress import FactorBook, OptionBook, StressResult, results, stress
 from glassfolio.batch.account import Account
 from glassfolio.batch.numbers import PERFORMANCE
-from glassfolio.batch.task import Task
+from glassfolio.batch.task import Setup, Task
 from glassfolio.model.market import FloatArray, Panel
-from glassfolio.model.results import NONE, Reason, Warning_, reason_of, warnings_of
+from glassfolio.model.results import NONE, Reason, Warning_, finite, reason_word, warning_words
 
 # Of the bond behind the rate factor, where no yield is known.
 RATE_YIELD = 0.04
 RISK = MODELS["risk"]
-WINDOWS = {**{name: window for name, (window, _least) in HORIZONS.items()}, FORECAST: 252}
+KINDS = ("positions", "risk", "correlations", "stress")
 
 Record = dict[str, Any]
 
 
-def of_session(task: Task, whole: Account, at: int) -> dict[str, Any]:
-    """All of one session of the window, by kind; `at` numbers it from 0."""
-    held = np.flatnonzero(whole.holdings.exposure[at])
-    correlations = correlate(whole.holdings.returns[:, held], whole.first + at)
-    return {
-        "positions": positions(task, whole, at),
-        "risk": risk(task, whole, at, correlations),
-        "correlations": correlation_records(task, whole, at, correlations),
-        "stress": stress_records(task, whole, at),
+def of_session(task: Task, whole: Account, at: int, kinds: Iterable[str] = KINDS) -> dict[str, Any]:
+    """What is asked for of one session of the window, by kind; `at` numbers it from 0."""
+
+    @cache
+    def correlations() -> correlation.Correlations:
+        held = np.flatnonzero(whole.holdings.exposure[at])
+        return correlation.correlate(whole.holdings.returns[:, held], whole.first + at)
+
+    makers: dict[str, Callable[[], Any]] = {
+        "positions": lambda: positions(task, whole, at),
+        "risk": lambda: risk(task, whole, at, correlations()),
+        "correlations": lambda: correlation_records(task, whole, at, correlations()),
+        "stress": lambda: stress_records(task, whole, at),
     }
+    return {kind: makers[kind]() for kind in kinds}
 
 
 def positions(task: Task, whole: Account, at: int) -> list[Record]:
@@ -56,11 +60,10 @@ def positions(task: Task, whole: Account, at: int) -> list[Record]:
 def _position(
     task: Task, whole: Account, at: int, symbol: str, own: Sequence[int], lots: Statement, nav: float
 ) -> Record:
-    value, cost = _number(lots.value[own].sum()), _number(lots.cost[own].sum())
-    exposure, reason = _number(lots.exposure[own].sum()), None
+    value, cost = finite(lots.value[own].sum()), finite(lots.cost[own].sum())
+    exposure, reason = finite(lots.exposure[own].sum()), None
     if value is None:
         reason = whole.not_valued.get(symbol, (Reason.NO_PRICE.value, None))[0]
-    bits = int(np.bitwise_or.reduce(lots.warnings[own]))
     return {
         "symbol": symbol,
         "as_of": _day(task, at),
@@ -69,20 +72,20 @@ def _position(
         "lots": len(own),
         "market_value": value,
         "exposure": exposure,
-        "weight": _number(value / nav) if value is not None and nav > 0 else None,
+        "weight": finite(value / nav) if value is not None and nav > 0 else None,
         "cost": cost,
-        "unrealised": _number(value - cost) if value is not None and cost is not None else None,
-        "realised": _number(lots.realised[own].sum()),
-        "income": _number(lots.income[own].sum()),
+        "unrealised": finite(value - cost) if value is not None and cost is not None else None,
+        "realised": finite(lots.realised[own].sum()),
+        "income": finite(lots.income[own].sum()),
         "stale_sessions": int(lots.stale[own].max()) if value is not None else None,
         "reason": reason,
-        "warnings": _words(bits),
+        "warnings": warning_words(np.bitwise_or.reduce(lots.warnings[own])),
     }
 
 
-def risk(task: Task, whole: Account, at: int, correlations: Correlations) -> Record:
+def risk(task: Task, whole: Account, at: int, correlations: correlation.Correlations) -> Record:
     """How volatile the holdings are, how much of it is systematic, and what diversification does."""
-    spread = diversify(correlations, _held(whole, at))
+    spread = correlation.diversify(correlations, _held(whole, at))
     volatility = whole.holdings.volatility
     fit = whole.holdings.fits[RISK.key]
     figures = {
@@ -90,9 +93,9 @@ def risk(task: Task, whole: Account, at: int, correlations: Correlations) -> Rec
             volatility.value[at, m],
             volatility.reason[at, m],
             n=int(volatility.n[at, m]),
-            window=WINDOWS[name],
-            coverage=_number(volatility.coverage[at]),
-            warnings=_words(int(volatility.warnings[at, m])),
+            window=int(volatility.window[m]),
+            coverage=finite(volatility.coverage[at]),
+            warnings=warning_words(volatility.warnings[at, m]),
         )
         for m, name in enumerate(volatility.keys)
     }
@@ -101,8 +104,8 @@ def risk(task: Task, whole: Account, at: int, correlations: Correlations) -> Rec
         fit.r2_reason[at],
         n=int(fit.n[at]),
         window=RISK.window,
-        coverage=_number(volatility.coverage[at]),
-        warnings=_words(int(fit.warnings[at])),
+        coverage=finite(volatility.coverage[at]),
+        warnings=warning_words(fit.warnings[at]),
     )
     for name, value, why in (
         ("average_correlation", spread.average_correlation, spread.average_reason),
@@ -112,19 +115,24 @@ def risk(task: Task, whole: Account, at: int, correlations: Correlations) -> Rec
         figures[name] = _estimate(
             value,
             why.code if why else NONE,
-            window=90,
-            coverage=_number(spread.coverage),
+            window=correlation.WINDOW,
+            coverage=finite(spread.coverage),
             warnings=[word.value for word in spread.warnings],
         )
     for name in PERFORMANCE:
         figures[name] = _estimate(whole.numbers[name][at], whole.reasons[name][at])
     return {
         "as_of": _day(task, at),
-        "risk_free": {"rate": task.setup.risk_free, "source": "RISK_FREE_RATE"},
+        "risk_free": risk_free(task.setup),
         "not_included": ["fees", "borrowing cost", "interest on cash"],
         "figures": figures,
         "sectors": _sectors(whole, at),
     }
+
+
+def risk_free(setup: Setup) -> Record:
+    """What ratios are measured against, and where it comes from."""
+    return {"rate": setup.risk_free, "source": "RISK_FREE_RATE"}
 
 
 def _sectors(whole: Account, at: int) -> list[Record]:
@@ -132,25 +140,27 @@ def _sectors(whole: Account, at: int) -> list[Record]:
     return [
         {
             "sector": "unclassified",
-            "net": _number(whole.numbers["net_leverage"][at]),
-            "gross": _number(whole.numbers["leverage"][at]),
+            "net": finite(whole.numbers["net_leverage"][at]),
+            "gross": finite(whole.numbers["leverage"][at]),
         }
     ]
 
 
-def correlation_records(task: Task, whole: Account, at: int, correlations: Correlations) -> Record:
+def correlation_records(
+    task: Task, whole: Account, at: int, correlations: correlation.Correlations
+) -> Record:
     """The upper triangle, the clusters, and the names that are left out of the matrix.
 
     correlations: of the underlyings held.
     """
     held = np.flatnonzero(whole.holdings.exposure[at])
     names = [_name(task, whole, column) for column in whole.holdings.columns[held]]
-    left, right = np.triu_indices(len(names), 1)
+    left, right = correlations.pairs
     found = cluster(correlations, _held(whole, at))
     return {
         "as_of": _day(task, at),
-        "window": 90,
-        "minimum": 60,
+        "window": correlation.WINDOW,
+        "minimum": correlation.LEAST_PAIRS,
         "psd_repaired": correlations.psd_repaired,
         "largest_change": correlations.largest_change,
         "warnings": [Warning_.PSD_REPAIRED.value] if correlations.psd_repaired else [],
@@ -158,10 +168,10 @@ def correlation_records(task: Task, whole: Account, at: int, correlations: Corre
             {
                 "symbol": names[i],
                 "other": names[j],
-                "value": _number(correlations.value[i, j]),
+                "value": finite(correlations.value[i, j]),
                 "n": int(correlations.n[i, j]),
-                "stderr": _number(correlations.stderr[i, j]),
-                "reason": _reason(correlations.reason[i, j]),
+                "stderr": finite(correlations.stderr[i, j]),
+                "reason": reason_word(correlations.reason[i, j]),
             }
             for i, j in zip(left.tolist(), right.tolist(), strict=True)
         ],
@@ -170,9 +180,9 @@ def correlation_records(task: Task, whole: Account, at: int, correlations: Corre
             {
                 "name": names[leader],
                 "symbols": [names[u] for u in np.flatnonzero(found.label == c)],
-                "gross": _number(found.gross[c]),
-                "net": _number(found.net[c]),
-                "average_correlation": _number(found.average_correlation[c]),
+                "gross": finite(found.gross[c]),
+                "net": finite(found.net[c]),
+                "average_correlation": finite(found.average_correlation[c]),
             }
             for c, leader in enumerate(found.leader.tolist())
         ],
@@ -206,7 +216,7 @@ def stress_records(task: Task, whole: Account, at: int) -> Record:
         "as_of": _day(task, at),
         "factor_set": task.setup.factor_set.name,
         "rate_yield": RATE_YIELD,
-        "nav": _number(whole.numbers["nav"][at]),
+        "nav": finite(whole.numbers["nav"][at]),
         "scenarios": [_scenario(item) for item in outcome],
     }
 
@@ -277,21 +287,8 @@ def _name(task: Task, whole: Account, column: int) -> str:
 
 
 def _estimate(value: float, code: int, **more: object) -> Record:
-    return {"value": _number(value), "reason": _reason(code), **more}
+    return {"value": finite(value), "reason": reason_word(code), **more}
 
 
 def _day(task: Task, at: int) -> str:
     return str(task.window[at])
-
-
-def _number(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None
-
-
-def _reason(code: int) -> str | None:
-    word = reason_of(int(code))
-    return word.value if word else None
-
-
-def _words(bits: int) -> list[str]:
-    return [word.value for word in warnings_of(bits)]

@@ -12,7 +12,6 @@ from glassfolio.analytics import factors
 from glassfolio.analytics.factors import Model
 from glassfolio.analytics.holdings_betas import HoldingsFit, fit_holdings
 from glassfolio.analytics.holdings_risk import (
-    Books,
     HoldingsReturns,
     HoldingsVolatility,
     books_of,
@@ -37,7 +36,6 @@ class Holdings:
     columns: IntArray
     exposure: FloatArray
     returns: FloatArray
-    books: Books
     series: HoldingsReturns
     volatility: HoldingsVolatility
     fits: Mapping[str, HoldingsFit]
@@ -59,7 +57,7 @@ def look_at(task: Task, on_grid: LotsOnGrid, nav: FloatArray, in_model: Mapping[
         for model in factors.MODELS.values()
         if not model.penalty
     }
-    return Holdings(netted.column, exposure, returns, books, series, holdings_volatility(series), fits)
+    return Holdings(netted.column, exposure, returns, series, holdings_volatility(series), fits)
 
 
 def _factors(task: Task, model: Model) -> FloatArray:

@@ -17,9 +17,10 @@ from glassfolio.analytics.factors import FactorSet
 from glassfolio.analytics.symbols import SESSIONS_BACK
 from glassfolio.clock import Clock
 from glassfolio.db.engine import Database
-from glassfolio.errors import NotFound
+from glassfolio.errors import NotFound, or_not_found
 from glassfolio.model.holdings import Flow, InvestmentClass, Lot, Portfolio
 from glassfolio.model.market import DateArray, Panel
+from glassfolio.model.run import Run
 from glassfolio.providers.base import PriceProvider
 from glassfolio.providers.waits import Waits
 from glassfolio.sessions import Sessions
@@ -153,21 +154,18 @@ class Workplace:
 
     def task_in(self, connection: sa.Connection, run_id: str) -> Task:
         """As `task`, on the caller's connection."""
-        run = rows.get(connection, run_id)
-        if run is None:
-            raise NotFound
+        run = or_not_found(rows.get(connection, run_id))
         with self._lock:
             kept = self._kept.get((run_id, run.attempt))
-        return kept or self._load(connection, run_id, run.attempt)
+        return kept or self._load(connection, run)
 
-    def _load(self, connection: sa.Connection, run_id: str, attempt: int) -> Task:
-        run = rows.get(connection, run_id)
-        portfolio = portfolios.get(connection, run.portfolio_id) if run else None
-        if run is None or portfolio is None or run.first_session is None or run.last_session is None:
+    def _load(self, connection: sa.Connection, run: Run) -> Task:
+        portfolio = portfolios.get(connection, run.portfolio_id)
+        if portfolio is None or run.first_session is None or run.last_session is None:
             raise NotFound
         task = Task(
-            run_id,
-            attempt,
+            run.id,
+            run.attempt,
             self.setup,
             portfolio,
             portfolios.lots(connection, portfolio.id),
@@ -176,7 +174,7 @@ class Workplace:
             self.setup.sessions.ordinal(run.last_session),
         )
         with self._lock:
-            self._kept[run_id, attempt] = task
+            self._kept[run.id, run.attempt] = task
             while len(self._kept) > TASKS_KEPT:
                 self._kept.popitem(last=False)
         return task

@@ -17,7 +17,7 @@ from joserfc.errors import JoseError
 
 from glassfolio.errors import NotSignedIn
 from glassfolio.identity.claims import Disbelieved, Identity, Rules, accept
-from glassfolio.identity.keyset import Keys
+from glassfolio.identity.keyset import LONGEST_KEY_ID, Keys
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +26,6 @@ ALGORITHMS = ["RS256"]
 # Headers beyond the standard ones are ignored; Clerk sends `cat`.
 REGISTRY = jws.JWSRegistry(algorithms=ALGORITHMS, strict_check_header=False)
 LONGEST_TOKEN = 4096
-LONGEST_KEY_ID = 128
 BELIEVED_SECONDS = 60
 TOKENS_KEPT = 10_000
 

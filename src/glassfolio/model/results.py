@@ -3,6 +3,7 @@
 Arrays carry reasons as codes and warnings as bits; records carry the words. Knows no formula.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -79,6 +80,22 @@ def reason_of(code: int) -> Reason | None:
 def warnings_of(bits: int) -> tuple[Warning_, ...]:
     """The warnings whose bits are set, in the order of the list."""
     return tuple(warning for warning in WARNINGS if bits & warning.bit)
+
+
+def reason_word(code: int) -> str | None:
+    """How the reason behind a code is written in a record. Raises IndexError for an unknown code."""
+    reason = reason_of(int(code))
+    return reason.value if reason else None
+
+
+def warning_words(bits: int) -> list[str]:
+    """How the warnings whose bits are set are written in a record."""
+    return [warning.value for warning in warnings_of(int(bits))]
+
+
+def finite(value: float) -> float | None:
+    """A number as it is written in a record: None for NaN and infinities, which JSON has not."""
+    return float(value) if math.isfinite(value) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ Knows no formula.
 """
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -17,7 +16,7 @@ import sqlalchemy as sa
 from glassfolio.db import bulk
 from glassfolio.db.tables import SNAPSHOT_NUMBERS, analysis, snapshot
 from glassfolio.model.market import DateArray, FloatArray, IntArray
-from glassfolio.model.results import NONE, BitArray, CodeArray, reason_of, warnings_of
+from glassfolio.model.results import NONE, BitArray, CodeArray, finite, reason_word, warning_words
 
 
 @dataclass(frozen=True)
@@ -118,11 +117,10 @@ def _notes(rows: SnapshotRows) -> list[str]:
     notes: list[dict[str, dict[str, object]]] = [{} for _ in rows.sessions]
     for field, codes in rows.reasons.items():
         for d in np.flatnonzero(codes != NONE):
-            reason = reason_of(int(codes[d]))
-            notes[d].setdefault("reasons", {})[field] = reason.value if reason else None
+            notes[d].setdefault("reasons", {})[field] = reason_word(codes[d])
     for field, bits in rows.warnings.items():
         for d in np.flatnonzero(bits):
-            notes[d].setdefault("warnings", {})[field] = [word.value for word in warnings_of(int(bits[d]))]
+            notes[d].setdefault("warnings", {})[field] = warning_words(bits[d])
     return [json.dumps(note) for note in notes]
 
 
@@ -167,15 +165,13 @@ def factors(row: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _factor(key: str, record: Any) -> dict[str, Any]:
-    reason = reason_of(int(record["reason"]))
-    numbers = {name: float(record[name]) for name in ("beta", "dollars", "stderr", "coverage")}
     return {
         "factor": key,
-        **{name: value if math.isfinite(value) else None for name, value in numbers.items()},
+        **{name: finite(record[name]) for name in ("beta", "dollars", "stderr", "coverage")},
         "n": int(record["n"]),
         "age": int(record["age"]),
-        "reason": reason.value if reason else None,
-        "warnings": [word.value for word in warnings_of(int(record["warnings"]))],
+        "reason": reason_word(record["reason"]),
+        "warnings": warning_words(record["warnings"]),
     }
 
 

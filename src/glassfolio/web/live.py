@@ -160,7 +160,9 @@ class EventStream(Response):
         super().__init__(headers=HEADERS)
         del self.headers["content-length"]
         self._hub, self._topic, self._client = hub, topic, client
-        self._first, self._last_id = first, last_id
+        self._last_id = last_id
+        if client.news is None or client.news.seq < first.seq:
+            client.news = first
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
         """Send events until the run has ended, the client is gone, or it is time to connect anew."""
@@ -180,8 +182,6 @@ class EventStream(Response):
         clock = asyncio.get_running_loop().time
         until = clock() + AGE_SECONDS * random.uniform(1 - AGE_SPREAD, 1 + AGE_SPREAD)  # noqa: S311
         client, sent, opening = self._client, self._last_id, b"retry: %d\n" % RETRY_MS
-        if client.news is None or client.news.seq < self._first.seq:
-            client.news = self._first
         while not gone.done():
             news, client.news = client.news, None
             client.wake.clear()
