@@ -58,8 +58,9 @@ bench: setup ## Print the figures, each beside a peer in the same run
 fuzz: setup ## A million holdings files and ten thousand requests, with their figures
 	@$(BIN)/python -m tests.fuzz
 
-docs: setup ## Rebuild the generated pages and the picture in the README
+docs: setup ## Rebuild the generated pages and the pictures
 	@$(BIN)/python -m docs.build
+	@$(BIN)/python -m docs.screens
 
 lock: setup ## Resolve the dependencies anew
 	@$(BIN)/uv pip compile $(LOCKED) -o requirements.lock pyproject.toml

@@ -136,6 +136,19 @@ class Reading:
         with self.setup.database.reading() as connection:
             return portfolios.all_of(connection, owner_id)
 
+    def latest(self, owner_id: str) -> dict[str, Record]:
+        """Where the runs stand that the owner's portfolios show, by portfolio."""
+        with self.setup.database.reading() as connection:
+            found = portfolios.latest(connection, owner_id)
+        return {
+            key: {
+                "status": fold.wire_status(run.state, run.conclusion),
+                "conclusion": run.conclusion.value if run.conclusion else None,
+                "percent": run.percent,
+            }
+            for key, run in found.items()
+        }
+
 
 def _earlier(shown: rows.Shown, attempt: int) -> StatusAnswer:
     """An attempt that another one has followed: its times stand in its own document."""

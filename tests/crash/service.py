@@ -85,6 +85,15 @@ class Service:
             command, cwd=ROOT, env=self._environment, check=True, capture_output=True, text=True
         ).stdout
 
+    @property
+    def url(self) -> str:
+        """Where it listens, also while it is down."""
+        return f"http://127.0.0.1:{self._port}"
+
+    def sign_in_link(self) -> str:
+        """The address that signs a browser in."""
+        return self._run("token", "--link").strip().split()[-1]
+
     def open(self, holdings: bytes) -> str:
         """Onboard a portfolio; returns its id."""
         fields = {"name": "All", "account_name": "All", "account_type": "taxable", "equity": EQUITY}

@@ -41,6 +41,9 @@ PAGES = {
     "/session/token",
     "/account",
     "/account/password",
+    "/portfolios/new",
+    "/portfolios/{portfolio_id}",
+    "/portfolios/{portfolio_id}/onboarding",
 }
 NO_ROUTES = {"/api/v1/openapi.json", "/static"}
 POLICY = re.compile(r'"([a-z-]+)";q=([0-9]+);w=([0-9]+)')

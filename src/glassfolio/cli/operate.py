@@ -68,9 +68,10 @@ def link(settings: Settings, subject: str) -> str:
         parts.close()
 
 
-def sign_in_link(parts: "Parts", subject: str) -> str:
-    """The address that signs a browser in as `subject`, once."""
-    return f"{parts.settings.address}/sign-in/{parts.signing_in.make_link(subject)}"
+def sign_in_link(parts: "Parts", subject: str, to: str = "") -> str:
+    """The address that signs a browser in as `subject`, once. to: the page it leads to."""
+    link = f"{parts.settings.address}/sign-in/{parts.signing_in.make_link(subject)}"
+    return f"{link}?to={to}" if to else link
 
 
 def _require_local(settings: Settings) -> None:

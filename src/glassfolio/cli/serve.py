@@ -158,7 +158,6 @@ def demo(make_app: AppMaker, port: int, *, leave: bool) -> int:
         _wait(ready, serving)
         ended = _show_sample(parts)
         if not leave:
-            _show_way_in(parts)
             _until_stopped(settings)
         server.should_exit = True
         serving.join(GRACE_SECONDS + 5)
@@ -197,7 +196,10 @@ def _show_sample(parts: Parts) -> int:
     portfolio_id = opened.portfolio_id
     address = f"{parts.settings.address}/api/v1/onboarding/status/{portfolio_id}"
     print(f"Onboarding {sample.filename}: {opened.positions} lots, real prices up to the end of 2022.")
-    print(f"Status: {address}\n", flush=True)
+    print(f"Status: {address}")
+    results = f"/portfolios/{portfolio_id}"
+    watching = sign_in_link(parts, LOCAL_SUBJECT, f"{results}/onboarding")
+    print(f"Watch it in a browser; the link signs you in, once: {watching}\n", flush=True)
     last = show(Local(parts, caller, portfolio_id), as_json=False)
     if last is None or last["status"] != "completed":
         print("failed: see the log above.")
@@ -211,9 +213,10 @@ def _show_sample(parts: Parts) -> int:
     print(
         "Ask yourself, from another terminal:\n"
         f'  curl -s -H "Authorization: Bearer $(GLASSFOLIO_DATA_DIR={parts.settings.data_dir}'
-        f' {_command()} token)" {address}',
-        flush=True,
+        f' {_command()} token)" {address}'
     )
+    looking = sign_in_link(parts, LOCAL_SUBJECT, results)
+    print(f"See the results in a browser; the link signs you in, once: {looking}", flush=True)
     return COMPLETED
 
 

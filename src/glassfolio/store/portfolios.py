@@ -6,14 +6,15 @@ Knows nothing of files, runs or results.
 from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 import sqlalchemy as sa
 
 from glassfolio.db import bulk
-from glassfolio.db.tables import flow, lot, portfolio, user
+from glassfolio.db.tables import flow, lot, portfolio, run, user
 from glassfolio.model.holdings import Flow, InvestmentClass, Lot, OptionContract, Portfolio
+from glassfolio.model.run import Conclusion, RunState
 
 
 def user_id(connection: sa.Connection, subject: str, now: datetime) -> str:
@@ -89,6 +90,29 @@ def all_of(connection: sa.Connection, owner_id: str) -> list[Portfolio]:
         .order_by(portfolio.c.created_at.desc(), portfolio.c.id)
     )
     return [_portfolio(row) for row in rows]
+
+
+class Latest(NamedTuple):
+    """Where the run stands that a portfolio shows."""
+
+    state: RunState
+    conclusion: Conclusion | None
+    percent: float
+
+
+def latest(connection: sa.Connection, owner_id: str) -> dict[str, Latest]:
+    """The shown runs of the owner's live portfolios, by portfolio; those never onboarded are left out."""
+    rows = connection.execute(
+        sa.select(portfolio.c.id, run.c.state, run.c.conclusion, run.c.percent)
+        .join(run, run.c.id == portfolio.c.shown_run)
+        .where(portfolio.c.owner_id == owner_id, portfolio.c.deleted_at.is_(None))
+    )
+    return {
+        row.id: Latest(
+            RunState(row.state), Conclusion(row.conclusion) if row.conclusion else None, row.percent
+        )
+        for row in rows
+    }
 
 
 def get(connection: sa.Connection, portfolio_id: str) -> Portfolio | None:

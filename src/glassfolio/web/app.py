@@ -15,6 +15,7 @@ from glassfolio.web import (
     live,
     page_security,
     pages,
+    portfolio_pages,
     portfolios,
     results,
     sign_in,
@@ -85,5 +86,6 @@ def create_app(parts: Parts, *, with_worker: bool = True, limits: Limits | None 
     app.include_router(tokens.router)
     app.include_router(sign_in.router)
     app.include_router(pages.router)
+    app.include_router(portfolio_pages.router)
     app.mount("/static", pages.STATIC)
     return app

@@ -20,6 +20,7 @@ from glassfolio.web.access import MaybeVisiting, PartsOf, Visitor
 from glassfolio.web.errors import MEDIA_TYPE
 from glassfolio.web.limited import limited_page
 from glassfolio.web.page_security import page_headers
+from glassfolio.web.wording import FILTERS
 
 HERE = Path(__file__).parent
 TEMPLATES = Environment(
@@ -29,9 +30,22 @@ TEMPLATES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-STATIC = StaticFiles(directory=HERE / "static")
+TEMPLATES.filters.update(FILTERS)
 # Addresses of programs: what they get wrong is told as JSON, whatever they accept.
 PROGRAMS = ("/api/", "/healthz", "/readyz", "/metrics", "/session/", "/static/", "/.well-known/")
+
+
+class Static(StaticFiles):
+    """Files that a browser asks about each time, so that a page never runs with those of an older version."""
+
+    def file_response(self, *arguments: Any, **named: Any) -> Response:
+        """A file, or that the browser has it."""
+        answer = super().file_response(*arguments, **named)
+        answer.headers["Cache-Control"] = "no-cache"
+        return answer
+
+
+STATIC = Static(directory=HERE / "static")
 
 router = APIRouter(
     include_in_schema=False, default_response_class=HTMLResponse, dependencies=[Depends(limited_page)]
@@ -55,14 +69,19 @@ async def home(request: Request, parts: PartsOf, visitor: MaybeVisiting) -> Resp
     if visitor is None:
         return sign_in_page(request)
     items = await run_in_threadpool(parts.reading.portfolios, visitor.user_id)
-    return page(request, "home.html", visitor=visitor, portfolios=items)
+    latest = await run_in_threadpool(parts.reading.latest, visitor.user_id)
+    return page(request, "home.html", visitor=visitor, portfolios=items, latest=latest)
 
 
-def sign_in_page(request: Request, status: int = 200, said: str = "", subject: str = "") -> HTMLResponse:
-    """The way in. said: why the last try did not succeed. subject: the name to keep in the form."""
+def sign_in_page(
+    request: Request, status: int = 200, said: str = "", subject: str = "", to: str = ""
+) -> HTMLResponse:
+    """The way in. said: why the last try did not succeed. subject: the name to keep in the form.
+    to: the page that was asked for.
+    """
     parties = request.app.state.parts.settings.jwt_parties
     elsewhere = [party for party in parties if party.startswith(("https://", "http://"))]
-    return page(request, "sign_in.html", status, said=said, subject=subject, elsewhere=elsewhere)
+    return page(request, "sign_in.html", status, said=said, subject=subject, to=to, elsewhere=elsewhere)
 
 
 class ErrorPages:
@@ -109,7 +128,7 @@ def error_page(
 ) -> HTMLResponse:
     """A problem as a page; without a sign-in, the way in."""
     if status == 401:
-        answer = sign_in_page(request, status)
+        answer = sign_in_page(request, status, to=request.url.path)
     else:
         answer = page(
             request,

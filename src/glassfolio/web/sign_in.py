@@ -3,6 +3,7 @@
 Knows nothing of how sign-ins are kept.
 """
 
+import re
 from typing import Annotated
 from urllib.parse import parse_qsl
 
@@ -23,6 +24,7 @@ from glassfolio.identity.issuer import LIFETIME_SECONDS
 from glassfolio.settings import Settings
 from glassfolio.signing_in import PASSWORD, SIGN_IN_LIFE
 from glassfolio.web.access import (
+    ID,
     MaybeVisiting,
     PartsOf,
     Visiting,
@@ -40,6 +42,8 @@ router = APIRouter(include_in_schema=False, dependencies=[Depends(limited_page)]
 
 LARGEST_FORM = 8 * 1024
 MOST_FIELDS = 8
+# Where a sign-in may lead: a page of this service, never an address of elsewhere.
+ONWARD = re.compile(rf"/portfolios/(new|{ID.pattern}(/onboarding)?)", re.ASCII)
 
 
 async def local_parts(parts: PartsOf) -> Parts:
@@ -61,14 +65,14 @@ async def ask(request: Request, visitor: MaybeVisiting) -> Response:
 
 
 @router.get("/sign-in/{one_time}")
-async def open_link(request: Request, one_time: str, parts: LocalParts) -> Response:
-    """Sign in by a link."""
+async def open_link(request: Request, one_time: str, parts: LocalParts, to: str = "") -> Response:
+    """Sign in by a link. to: the page it leads to."""
     try:
         secret = await run_in_threadpool(parts.signing_in.open_link, one_time, _cookie(request))
     except LinkSpent as error:
         limits_of(request).failed_sign_in(address_of(request))
         return sign_in_page(request, STATUS[LinkSpent], str(error))
-    return _signed_in(request, secret)
+    return _signed_in(request, secret, to)
 
 
 @router.post("/sign-in")
@@ -86,8 +90,9 @@ async def open_with_password(request: Request, parts: LocalParts, _own: SameOrig
         )
     except (WrongPassword, TooManyTries) as error:
         limits_of(request).failed_sign_in(address_of(request))
-        return _waiting(sign_in_page(request, STATUS[type(error)], str(error), subject), error)
-    return _signed_in(request, secret)
+        answer = sign_in_page(request, STATUS[type(error)], str(error), subject, form.get("to", ""))
+        return _waiting(answer, error)
+    return _signed_in(request, secret, form.get("to", ""))
 
 
 @router.post("/sign-out")
@@ -192,13 +197,14 @@ def _cookie(request: Request) -> str | None:
     return request.cookies.get(cookie_name(request.app.state.parts.settings))
 
 
-def _home(request: Request) -> Response:
-    return RedirectResponse("/", 303, headers=page_headers(request.app.state.parts.settings))
+def _home(request: Request, to: str = "") -> Response:
+    where = to if ONWARD.fullmatch(to) else "/"
+    return RedirectResponse(where, 303, headers=page_headers(request.app.state.parts.settings))
 
 
-def _signed_in(request: Request, secret: str) -> Response:
+def _signed_in(request: Request, secret: str, to: str) -> Response:
     settings: Settings = request.app.state.parts.settings
-    answer = _home(request)
+    answer = _home(request, to)
     _set_cookie(answer, settings, secret, int(SIGN_IN_LIFE.total_seconds()))
     return answer
 

@@ -15,7 +15,9 @@ export function forget() {
   known = null;
 }
 
-export class SignedOut extends Error {}
+export class SignedOut extends Error {
+  name = "SignedOut";
+}
 
 async function renew() {
   const asked = performance.now();
