@@ -32,7 +32,7 @@ audit = logging.getLogger("glassfolio.audit")
 SUBJECTS_KEPT = 10_000
 LONGEST_TICKET = 100
 ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
-TOKEN = re.compile(r"eyJ[\w-]*\.[\w-]+\.[\w-]*", re.ASCII)
+TOKEN = re.compile(rb"eyJ[\w-]*\.[\w-]+\.[\w-]*")
 LOOKING = ("GET", "HEAD")
 SECURE_COOKIE, LOOPBACK_COOKIE, ISSUERS_COOKIE = "__Host-session", "session", "__session"
 
@@ -81,17 +81,20 @@ class Users:
 
 
 async def bearer(request: Request) -> Identity:
-    """Whom the request's bearer token proves. Raises NotSignedIn, LookingOnly.
+    """Whom the request's bearer token proves; checked once. Raises NotSignedIn, LookingOnly.
 
     Who acts in somebody's place may look only, and each of their requests is noted for the operator.
     """
+    known: Identity | None = getattr(request.state, "identity", None)
+    if known is not None:
+        return known
     given = request.headers.getlist("authorization")
     if len(given) != 1 or len(given[0]) > LONGEST_TOKEN:
         refuse("no header, or one that cannot be")
     scheme, _, token = given[0].partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         refuse("no bearer")
-    if TOKEN.search(request.url.query):
+    if TOKEN.search(request.scope["query_string"]):
         refuse("a token in the address")
     parts = await parts_of(request)
     identity = await parts.verifier.verify(token.strip(), parts.clock.now())
@@ -114,8 +117,10 @@ def note_actor(request: Request, identity: Identity) -> None:
 Bearer = Annotated[Identity, Depends(bearer)]
 
 
-async def caller(request: Request, identity: Bearer) -> Caller:
+async def caller(request: Request) -> Caller:
     """Who asks. Raises NotSignedIn, and NotFound when an id in the address is malformed."""
+    # Called, not declared: the framework takes longer over a dependency than it takes to find out.
+    identity = await bearer(request)
     require_ids(request)
     return Caller(await user_id_of(request, identity.subject), Trigger.USER)
 
@@ -128,7 +133,7 @@ async def watcher(
     Raises NotSignedIn, and NotFound when an id in the address is malformed.
     """
     if ticket is None or "authorization" in request.headers:
-        return await caller(request, await bearer(request))
+        return await caller(request)
     require_ids(request)
     parts = await parts_of(request)
     redeem = partial(parts.signing_in.redeem_ticket, **request.path_params)
@@ -215,6 +220,8 @@ def address_of(request: Request) -> str:
     """
     settings: Settings = request.app.state.parts.settings
     peer = request.client.host if request.client else ""
+    if not settings.trusted_proxies:
+        return peer
     hops = [hop.strip() for line in request.headers.getlist("x-forwarded-for") for hop in line.split(",")]
     while hops and _is_trusted(peer, settings):
         peer = hops.pop()

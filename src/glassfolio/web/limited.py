@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request
 
-from glassfolio.web.access import MaybeVisiting, SignedIn, Watching, address_of
+from glassfolio.onboarding import Caller
+from glassfolio.web.access import MaybeVisiting, Watching, address_of, caller
 from glassfolio.web.limits import Limits, RouteClass
 
 
@@ -17,8 +18,8 @@ def limits_of(request: Request) -> Limits:
     return counters
 
 
-async def sign_in_allowed(request: Request) -> None:
-    """Spare the cryptography for an address from which too many sign-ins failed."""
+async def spare_cryptography(request: Request) -> None:
+    """Turn away an address from which too many sign-ins failed. Raises TooManyRequests."""
     limits_of(request).check_sign_in(address_of(request))
 
 
@@ -28,49 +29,43 @@ class Limited:
     def __init__(self, of: RouteClass) -> None:
         self.of = of
 
-    async def __call__(
-        self, request: Request, _allowed: Annotated[None, Depends(sign_in_allowed)], caller: SignedIn
-    ) -> None:
+    async def __call__(self, request: Request) -> None:
         """Charge the caller, or raise TooManyRequests."""
-        charge(request, caller.user_id, self.of)
+        await charged(request, self.of)
 
 
-class LimitedStream(Limited):
+class LimitedStream:
     """The class of a stream, which a ticket opens too."""
 
-    def __init__(self) -> None:
-        super().__init__(RouteClass.STREAM)
-
     async def __call__(
-        self, request: Request, _allowed: Annotated[None, Depends(sign_in_allowed)], caller: Watching
+        self, request: Request, _allowed: Annotated[None, Depends(spare_cryptography)], watching: Watching
     ) -> None:
         """Charge the caller, or raise TooManyRequests."""
-        charge(request, caller.user_id, self.of)
+        charge(request, watching.user_id, RouteClass.STREAM)
 
 
-class LimitedUpload(Limited):
+class LimitedUpload:
     """The class of an upload; one that only checks the file is counted apart."""
 
-    def __init__(self) -> None:
-        super().__init__(RouteClass.UPLOAD)
-
-    async def __call__(
-        self,
-        request: Request,
-        _allowed: Annotated[None, Depends(sign_in_allowed)],
-        caller: SignedIn,
-        dry_run: Annotated[bool, Query()] = False,
-    ) -> None:
+    async def __call__(self, request: Request, dry_run: Annotated[bool, Query()] = False) -> None:
         """Charge the caller, or raise TooManyRequests."""
-        charge(request, caller.user_id, RouteClass.DRY_RUN if dry_run else self.of)
+        await charged(request, RouteClass.DRY_RUN if dry_run else RouteClass.UPLOAD)
 
 
 async def limited_page(
-    request: Request, _allowed: Annotated[None, Depends(sign_in_allowed)], visitor: MaybeVisiting
+    request: Request, _allowed: Annotated[None, Depends(spare_cryptography)], visitor: MaybeVisiting
 ) -> None:
     """Charge whoever is signed in for a page, or raise TooManyRequests."""
     if visitor is not None:
         charge(request, visitor.user_id, RouteClass.OTHER)
+
+
+async def charged(request: Request, of: RouteClass) -> Caller:
+    """Who asks, once charged. Raises TooManyRequests, NotSignedIn, NotFound."""
+    await spare_cryptography(request)
+    found = await caller(request)
+    charge(request, found.user_id, of)
+    return found
 
 
 def charge(request: Request, user_id: str, of: RouteClass) -> None:

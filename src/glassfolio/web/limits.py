@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from math import ceil
 from time import monotonic
@@ -28,6 +29,7 @@ STREAMS_PER_PORTFOLIO, STREAMS_PER_USER, STREAMS_PER_PROCESS = 3, 10, 5000
 STREAM_WAIT_SECONDS = 5
 FILES_READ_AT_ONCE = 4
 ROUNDING_SECONDS = 0.001
+ADDRESSES_KEPT = 10_000
 WALK_SECONDS = 1.0
 # Walking all counters takes at most this share of the time, however many there are.
 WALK_SHARE = 0.02
@@ -152,14 +154,16 @@ class Limits:
             (policy, item, (user_id, thing) if policy.each else (user_id,))
             for policy, item in self._policies.get(of, ())
         ]
-        for policy, item, key in held:
-            standing = self._standing(policy, item, key)
+        closest, least = None, sys.maxsize
+        for one in held:
+            standing = self._standing(*one)
             if not standing.remaining:
                 raise _refusal(standing)
+            if standing.remaining < least:
+                closest, least = one, standing.remaining
         for _policy, item, key in held:
             self._counter.hit(item, *key)
-        standings = [self._standing(*one) for one in held]
-        return min(standings, key=lambda standing: standing.remaining, default=None)
+        return self._standing(*closest) if closest else None
 
     def check_sign_in(self, address: str) -> None:
         """Refuse an address from which too many sign-ins failed. Raises TooManyRequests."""
@@ -255,6 +259,7 @@ class TellLimits:
         await self._app(scope, receive, telling)
 
 
+@lru_cache(ADDRESSES_KEPT)
 def address_key(address: str) -> str:
     """What counts as one address: an IPv6 network of 64 bits is one customer."""
     try:

@@ -142,6 +142,7 @@ UPLOADED = {
     **answers(201, "application/json", schema="Opened"),
     **answers(202, "application/json", schema="Opened", **ID_LINKS),
 }
+PORTFOLIO_ID: Schema = {"name": "portfolio_id", "in": "path", "required": True, "schema": ID}
 STATUS_ANSWERS = {
     **answers(200, "application/json", schema=StatusDocument.__name__),
     304: {"description": "Nothing has changed since the version in If-None-Match."},

@@ -14,12 +14,12 @@ from starlette.concurrency import run_in_threadpool
 
 from glassfolio.clock import iso
 from glassfolio.reading import Record, StatusAnswer
-from glassfolio.web.access import PartsOf, SignedIn
+from glassfolio.web.access import PartsOf, SignedIn, parts_of
 from glassfolio.web.download import attachment
 from glassfolio.web.errors import problem_response
-from glassfolio.web.limited import limited
+from glassfolio.web.limited import charged, limited
 from glassfolio.web.limits import RouteClass
-from glassfolio.web.schemas import STATUS_ANSWERS, answers
+from glassfolio.web.schemas import PORTFOLIO_ID, STATUS_ANSWERS, answers
 from glassfolio.wiring import Parts
 
 router = APIRouter(prefix="/api/v1", tags=["status"])
@@ -42,13 +42,14 @@ async def look_up(parts: Parts, read: Callable[[], StatusAnswer]) -> StatusAnswe
 @router.get(
     "/onboarding/status/{portfolio_id}",
     responses=STATUS_ANSWERS,
-    dependencies=[limited(RouteClass.STATUS)],
+    openapi_extra={"parameters": [PORTFOLIO_ID]},
 )
-async def onboarding_status(
-    portfolio_id: str, request: Request, caller: SignedIn, parts: PartsOf
-) -> Response:
+async def onboarding_status(request: Request) -> Response:
     """The status of the portfolio's newest onboarding or repair."""
-    read = partial(parts.reading.status, caller.user_id, portfolio_id)
+    # Polled most. What other routes declare is called here: declared, it takes longer than the read.
+    caller = await charged(request, RouteClass.STATUS)
+    parts = await parts_of(request)
+    read = partial(parts.reading.status, caller.user_id, request.path_params["portfolio_id"])
     return send(request, await look_up(parts, read))
 
 
