@@ -4,11 +4,15 @@ Proves B1 (durable), S6 (the percent never goes down), S14 (a retry is running f
 S15 (whatever dies, a run ends with a reason).
 """
 
+import json
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -19,8 +23,10 @@ import pytest
 from glassfolio.clock import SystemClock
 from glassfolio.model.run import Conclusion, FailureCode
 from glassfolio.sessions import Sessions
+from tests.contracts.running import form, make_settings, running
+from tests.crash import sender
 from tests.crash.checks import phases_of, run_of, unexplained_deaths, violations
-from tests.crash.nursery import Nursery
+from tests.crash.nursery import ROOT, Nursery, environment
 from tests.crash.prices import Market
 from tests.crash.scene import Scene, bought, holdings, symbols
 from tests.crash.service import Service
@@ -265,3 +271,26 @@ def test_the_service_is_killed_three_times_and_its_owner_sees_the_same_run_finis
 def _has_come(resumes: int, fetched: int, seen: dict[str, Any]) -> bool:
     committed: int = seen["phases"][0]["current"]
     return committed >= fetched and seen["resumes"] == resumes
+
+
+@pytest.mark.parametrize("moment", ["inside", "after"])
+def test_an_upload_whose_process_died_is_done_once_when_it_is_repeated(
+    database_url: str, tmp_path: Path, count: Callable[[int], None], moment: str
+) -> None:
+    """A key is there together with what was done for it: it blocks nothing, and nothing is done twice."""
+    fields, key = form(), "one key"
+    with running(make_settings(tmp_path, database_url), worker=False) as service:
+        client = service.client()
+        orders = sender.Orders(str(tmp_path), database_url, service.token(), key, fields, moment)
+        command = [sys.executable, "-m", "tests.crash.sender", json.dumps(asdict(orders))]
+        ended = subprocess.run(command, cwd=ROOT, env=environment(), check=False)
+        assert ended.returncode == -signal.SIGKILL
+        count(1)
+        assert len(client.get("/api/v1/portfolios").json()) == (moment == "after")
+        reply = sender.upload(client.post, key, fields)
+        assert reply.status_code == 202
+        assert reply.headers.get("idempotency-replayed") == ("true" if moment == "after" else None)
+        [only] = client.get("/api/v1/portfolios").json()
+        assert only["portfolio_id"] == reply.json()["portfolio_id"]
+        [run] = client.get(f"/api/v1/portfolios/{only['portfolio_id']}/runs").json()
+        assert run["run_id"] == reply.json()["run_id"]

@@ -17,6 +17,9 @@
     │   ├── RunActive               the run is still at work
     │   ├── RunEnded                the run is over
     │   ├── NothingToValue          no lot can be valued on any session
+    │   ├── BadIdempotencyKey       one that cannot be taken
+    │   ├── IdempotencyKeyReused    for another request than the first
+    │   ├── IdempotencyKeyInUse     the first request is still being handled
     │   └── TooManyRequests         a limit is reached; it says when to come back
     ├── ServiceFull                 this process holds as much as it can at once
     ├── SettingsError               the environment does not make sense
@@ -128,6 +131,18 @@ class RunEnded(Refused):
 
 class NothingToValue(Refused):
     """Nothing in this file can be valued."""
+
+
+class BadIdempotencyKey(Refused):
+    """An Idempotency-Key is sent once and has 1 to 255 printable ASCII characters."""
+
+
+class IdempotencyKeyReused(Refused):
+    """Another request came with this Idempotency-Key; take a new key for a new request."""
+
+
+class IdempotencyKeyInUse(Refused):
+    """The first request with this Idempotency-Key is still being handled; ask again in a moment."""
 
 
 class TooManyRequests(Refused):

@@ -114,6 +114,8 @@ def assemble(settings: Settings, clock: Clock | None = None) -> Parts:
     )
     dispatcher = Dispatcher(database)
     starter = Starter(dispatcher, clock, sessions, provider, settings.history, settings.delay)
+    reading = Reading(setup, clock, settings.lease)
+    quotas = recent.uploads(*settings.uploads) if settings.uploads else ()
     signer = issuer.load(settings.data_dir, settings.address) if settings.auth == "local" else None
     return Parts(
         settings,
@@ -122,10 +124,8 @@ def assemble(settings: Settings, clock: Clock | None = None) -> Parts:
         sessions,
         setup,
         dispatcher,
-        Onboarding(
-            database, clock, sessions, starter, recent.uploads(*settings.uploads) if settings.uploads else ()
-        ),
-        Reading(setup, clock, settings.lease),
+        Onboarding(database, clock, sessions, starter, reading, quotas),
+        reading,
         Results(setup),
         signer,
         make_verifier(settings, clock, signer),

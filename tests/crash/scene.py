@@ -19,9 +19,10 @@ from glassfolio.analytics.factors import US_ETF
 from glassfolio.db.tables import run
 from glassfolio.model.market import Interval
 from glassfolio.model.run import RunState, Trigger
-from glassfolio.onboarding import Caller, Upload
+from glassfolio.onboarding import Caller, Once, Started, Upload
 from glassfolio.sessions import Sessions
 from glassfolio.store import market, portfolios
+from glassfolio.store.idempotency import Answer
 from glassfolio.wiring import Parts, assemble
 from tests.crash.nursery import Nursery, alive
 from tests.crash.prices import Market
@@ -34,6 +35,7 @@ HEADER = (
     "Underlying Symbol,Strike Price,Expiration Date,Option Type,Exit Date,Exit Price Per Share"
 )
 LONGEST_SECONDS = 60.0
+UNSPOKEN: Once[Started] = Once(lambda _done: Answer(202, {}, b""), lambda _refused: Answer(409, {}, b""))
 
 
 class Scene:
@@ -147,7 +149,7 @@ class Scene:
 
     def retry(self) -> None:
         """Start the next attempt of the only portfolio's run."""
-        self.parts.onboarding.retry(self.caller, self._run_id())
+        self.parts.onboarding.retry(self.caller, self._run_id(), UNSPOKEN)
         self.watcher.look_again()
 
     def _run_id(self) -> str:

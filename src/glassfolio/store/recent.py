@@ -35,16 +35,21 @@ def uploads(per_minute: int, per_hour: int) -> tuple[Quota, ...]:
     return Quota("upload-minute", per_minute, 60), Quota("upload-hour", per_hour, 3600)
 
 
+def wait_for_turn(connection: sa.Connection, user_id: str) -> None:
+    """Transactions of one person that begin with this come one after the other."""
+    connection.execute(sa.update(user).where(user.c.id == user_id).values(subject=user.c.subject))
+
+
 def take_upload(connection: sa.Connection, user_id: str, quotas: Sequence[Quota], now: datetime) -> None:
     """The person's turn to store a portfolio, deleted ones counted too. Raises TooManyRequests."""
-    _wait_for_turn(connection, user_id)
+    wait_for_turn(connection, user_id)
     stored = sa.select(portfolio.c.created_at).where(portfolio.c.owner_id == user_id)
     _refuse_over(connection, stored, portfolio.c.created_at, quotas, now)
 
 
 def take_rerun(connection: sa.Connection, user_id: str, quotas: Sequence[Quota], now: datetime) -> None:
     """The person's turn to begin an attempt other than a portfolio's very first. Raises TooManyRequests."""
-    _wait_for_turn(connection, user_id)
+    wait_for_turn(connection, user_id)
     oldest = min((_window_start(now, quota) for quota in quotas), default=now)
     other, queued = run.alias("other"), activity.alias("queued")
     follows_another = sa.exists(
@@ -67,11 +72,6 @@ def take_rerun(connection: sa.Connection, user_id: str, quotas: Sequence[Quota],
         )
     )
     _refuse_over(connection, begun, activity.c.at, quotas, now)
-
-
-def _wait_for_turn(connection: sa.Connection, user_id: str) -> None:
-    """Two transactions of one person count one after the other."""
-    connection.execute(sa.update(user).where(user.c.id == user_id).values(subject=user.c.subject))
 
 
 def _refuse_over(

@@ -69,6 +69,7 @@ def create_app(parts: Parts, *, with_worker: bool = True, limits: Limits | None 
     app.state.parts = parts
     app.state.users = Users(parts)
     app.state.limits = counters
+    app.state.keys_in_use = set()
     app.state.hub = hub
     errors.install(app)
     # The last one added meets a request first.

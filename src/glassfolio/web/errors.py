@@ -45,6 +45,9 @@ STATUS: Mapping[type[errors.GlassfolioError], int] = {
     errors.RunActive: 409,
     errors.RunEnded: 409,
     errors.NothingToValue: 422,
+    errors.BadIdempotencyKey: 422,
+    errors.IdempotencyKeyReused: 422,
+    errors.IdempotencyKeyInUse: 409,
     errors.TooManyRequests: 429,
     errors.ServiceFull: 503,
     errors.SettingsError: 500,
@@ -86,6 +89,9 @@ CODES: Mapping[type[errors.GlassfolioError], str] = {
     errors.RunActive: "RUN_ACTIVE",
     errors.RunEnded: "RUN_ENDED",
     errors.NothingToValue: "NOTHING_TO_VALUE",
+    errors.BadIdempotencyKey: "BAD_IDEMPOTENCY_KEY",
+    errors.IdempotencyKeyReused: "IDEMPOTENCY_KEY_REUSED",
+    errors.IdempotencyKeyInUse: "IDEMPOTENCY_KEY_IN_USE",
     errors.TooManyRequests: "TOO_MANY_REQUESTS",
     errors.ServiceFull: "SERVICE_FULL",
     errors.StorageFull: "STORAGE_FULL",
@@ -179,12 +185,17 @@ class LastResort:
         except Exception as error:
             if begun or scope["type"] != "http":
                 raise
-            answer = await _unexpected(Request(scope), error)
-            await answer(scope, receive, send)
+            problem = await _unexpected(Request(scope), error)
+            await problem(scope, receive, send)
 
 
 async def _known(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, errors.GlassfolioError)
+    return answer(request, error)
+
+
+def answer(request: Request, error: errors.GlassfolioError) -> JSONResponse:
+    """The problem that one of our exceptions becomes."""
     status = STATUS[type(error)]
     code = CODES[type(error)]
     if isinstance(error, errors.BadHoldings):
@@ -202,6 +213,8 @@ async def _known(request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, errors.TooManyRequests):
         headers["Retry-After"] = str(error.retry_after)
         request.state.standing = refused(error)
+    if isinstance(error, errors.IdempotencyKeyInUse):
+        headers["Retry-After"] = "1"
     if status == 503:
         headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
         log.error("request %s: %s", request_id(request), error, exc_info=error)
@@ -289,7 +302,7 @@ def refuse(request: Request, status: int, *, headers: Mapping[str, str] | None =
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:
     fault = storage_fault(error)
     if fault is not None:
-        return await _known(request, fault)
+        return answer(request, fault)
     log.error("request %s failed", request_id(request), exc_info=error)
     return problem_response(
         request, 500, "INTERNAL_ERROR", "Something went wrong on our side; give the operator the request id."

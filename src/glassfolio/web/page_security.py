@@ -37,6 +37,7 @@ POWERS = (
 ASKED = ("Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "Last-Event-ID")
 SHOWN = (
     "ETag",
+    "Idempotency-Replayed",
     "Retry-After",
     "Location",
     "Operation-Location",

@@ -1,28 +1,35 @@
 """Opening, listing and deleting portfolios, and starting work on them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
+from hashlib import sha256
 from typing import Annotated, Any
 
 from anyio import to_thread
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
 from glassfolio.clock import iso
 from glassfolio.imports.template_columns import template_csv
 from glassfolio.imports.text import shown_name
 from glassfolio.model.holdings import Portfolio
-from glassfolio.onboarding import Upload
+from glassfolio.onboarding import Once, Opened, Started, Upload
 from glassfolio.reading import run_record
+from glassfolio.store.idempotency import Answer
+from glassfolio.web import idempotency
 from glassfolio.web.access import PartsOf, SignedIn
 from glassfolio.web.bounds import FORM_BYTES
 from glassfolio.web.download import attachment
 from glassfolio.web.errors import problem_record
+from glassfolio.web.idempotency import Key, KeyOf
 from glassfolio.web.limited import LimitedUpload, limited, limits_of
 from glassfolio.web.limits import RouteClass
-from glassfolio.web.schemas import STARTED, UPLOAD_FORM, UPLOADED, answers
+from glassfolio.web.schemas import CANCELLED, STARTED, UPLOAD_FORM, UPLOADED, answers
 from glassfolio.web.status import RETRY_AFTER, send
+from glassfolio.wiring import Parts
 
 router = APIRouter(prefix="/api/v1", tags=["portfolios"])
 
@@ -40,17 +47,32 @@ async def create(
     request: Request,
     caller: SignedIn,
     parts: PartsOf,
+    key: KeyOf,
     dry_run: Annotated[bool, Query()] = False,
     start: Annotated[bool, Query()] = True,
 ) -> Response:
     """Store a holdings file as a portfolio and start its onboarding, together or not at all."""
-    limits = limits_of(request)
-    with limits.uploading(caller.user_id):
+    limits, key = limits_of(request), None if dry_run else key
+    with idempotency.handling(request, key), limits.uploading(caller.user_id):
         async with read_form(request) as (file, fields):
-            opened = await to_thread.run_sync(
-                lambda: parts.onboarding.open(caller, _upload(file), fields, start=start, dry_run=dry_run),
-                limiter=limits.reading_files,
-            )
+
+            def act() -> Response:
+                upload = _upload(file)
+                if dry_run:
+                    return _opened(parts, parts.onboarding.open(caller, upload, fields, dry_run=True))
+                once = idempotency.once(request, partial(_opened, parts), key, _sent(upload, fields))
+                return idempotency.send(parts.onboarding.open_once(caller, upload, fields, once, start=start))
+
+            return await to_thread.run_sync(act, limiter=limits.reading_files)
+
+
+def _sent(upload: Upload, fields: Mapping[str, str]) -> object:
+    """What makes an upload the same as another; not how its parts were put together."""
+    content = None if upload.data is None else sha256(upload.data).hexdigest()
+    return fields, upload.filename, content
+
+
+def _opened(parts: Parts, opened: Opened) -> Response:
     body: dict[str, Any] = {
         "portfolio_id": opened.portfolio_id,
         "run_id": opened.run_id,
@@ -136,10 +158,11 @@ def portfolio_record(item: Portfolio) -> dict[str, Any]:
     responses=STARTED,
     dependencies=[limited(RouteClass.RERUN)],
 )
-def start_run(portfolio_id: str, request: Request, caller: SignedIn, parts: PartsOf) -> Response:
+async def start_run(
+    portfolio_id: str, request: Request, caller: SignedIn, parts: PartsOf, key: KeyOf
+) -> Response:
     """Start work: the active run if there is one, the next attempt after a failure, else a new run."""
-    run = parts.onboarding.start(caller, portfolio_id)
-    return _accepted(request, caller.user_id, run.id, parts)
+    return await _start(request, parts, key, partial(parts.onboarding.start, caller, portfolio_id))
 
 
 @router.get("/portfolios/{portfolio_id}/runs", tags=["runs"], dependencies=[limited(RouteClass.OTHER)])
@@ -155,29 +178,36 @@ def list_runs(portfolio_id: str, caller: SignedIn, parts: PartsOf) -> list[dict[
     responses=STARTED,
     dependencies=[limited(RouteClass.RERUN)],
 )
-def retry_run(run_id: str, request: Request, caller: SignedIn, parts: PartsOf) -> Response:
+async def retry_run(run_id: str, request: Request, caller: SignedIn, parts: PartsOf, key: KeyOf) -> Response:
     """Start the next attempt of an ended run; 409 while it is at work."""
-    run = parts.onboarding.retry(caller, run_id)
-    return _accepted(request, caller.user_id, run.id, parts)
+    return await _start(request, parts, key, partial(parts.onboarding.retry, caller, run_id))
 
 
 @router.post(
     "/runs/{run_id}/cancel",
     status_code=202,
     tags=["runs"],
-    responses=STARTED,
+    responses=CANCELLED,
     dependencies=[limited(RouteClass.OTHER)],
 )
 def cancel_run(run_id: str, request: Request, caller: SignedIn, parts: PartsOf) -> Response:
     """Ask a run to stop at its next chunk; finished work is kept. 409 when it has ended."""
     run = parts.onboarding.cancel(caller, run_id)
-    return _accepted(request, caller.user_id, run.id, parts)
+    return _accepted(request, parts, Started(run.id, parts.reading.run(caller.user_id, run.id)))
 
 
-def _accepted(request: Request, user_id: str, run_id: str, parts: PartsOf) -> Response:
-    where = f"{parts.settings.address}/api/v1/runs/{run_id}"
-    answer = parts.reading.run(user_id, run_id)
-    return send(request, answer, 202, **{"Location": where, "Operation-Location": where})
+async def _start(
+    request: Request, parts: Parts, key: Key | None, command: Callable[[Once[Started]], Answer]
+) -> Response:
+    with idempotency.handling(request, key):
+        sent = None if key is None else (await request.body()).hex()
+        once = idempotency.once(request, partial(_accepted, request, parts), key, sent)
+        return idempotency.send(await run_in_threadpool(command, once))
+
+
+def _accepted(request: Request, parts: Parts, started: Started) -> Response:
+    where = f"{parts.settings.address}/api/v1/runs/{started.run_id}"
+    return send(request, started.status, 202, **{"Location": where, "Operation-Location": where})
 
 
 @router.get("/onboarding/csv-template", responses=answers(200, "text/csv"), response_class=Response)

@@ -137,10 +137,18 @@ ID_LINKS: Schema = {
         )
     }
 }
+REPLAYED: Schema = {
+    "headers": {
+        "Idempotency-Replayed": {
+            "description": "The answer that an earlier request with this Idempotency-Key had.",
+            "schema": {"const": "true"},
+        }
+    }
+}
 UPLOADED = {
     **answers(200, "application/json", schema="Opened"),
-    **answers(201, "application/json", schema="Opened"),
-    **answers(202, "application/json", schema="Opened", **ID_LINKS),
+    **answers(201, "application/json", schema="Opened", **REPLAYED),
+    **answers(202, "application/json", schema="Opened", **ID_LINKS, **REPLAYED),
 }
 PORTFOLIO_ID: Schema = {"name": "portfolio_id", "in": "path", "required": True, "schema": ID}
 STATUS_ANSWERS = {
@@ -151,7 +159,8 @@ STREAMED = {
     **answers(200, "text/event-stream", schema="Event"),
     204: {"description": "The run has ended, and its last word is known by Last-Event-ID."},
 }
-STARTED = answers(202, "application/json", schema=StatusDocument.__name__)
+STARTED = answers(202, "application/json", schema=StatusDocument.__name__, **REPLAYED)
+CANCELLED = answers(202, "application/json", schema=StatusDocument.__name__)
 TABLES = answers(200, "application/json", "text/csv")
 
 

@@ -4,6 +4,7 @@ Knows nothing of how rows are made or read.
 """
 
 from glassfolio.db.tables.holdings import flow, lot, portfolio
+from glassfolio.db.tables.idempotency import idempotency_key
 from glassfolio.db.tables.market import allowance, coverage, price, quarantine, symbol
 from glassfolio.db.tables.people import user
 from glassfolio.db.tables.results import SNAPSHOT_NUMBERS, analysis, exposure, metric, snapshot
@@ -33,6 +34,7 @@ __all__ = [
     "experience",
     "exposure",
     "flow",
+    "idempotency_key",
     "lot",
     "metadata",
     "metric",
