@@ -21,10 +21,15 @@ def reader(request: pytest.FixtureRequest, chromium: Browser, service: Running) 
 def assert_accessible(page: Page) -> None:
     found = Axe().run(page)
     assert found.violations_count == 0, found.generate_report()
+    size = page.viewport_size
+    page.set_viewport_size({"width": 360, "height": 640})
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    assert size is not None
+    page.set_viewport_size(size)
 
 
 def test_no_screen_has_a_violation(reader: Person, service: Running, provider: FakeTiingo) -> None:
-    """By axe-core's rules, with its own script let in for the test."""
+    """By axe-core's rules, with its own script let in for the test; and each fits a phone."""
     page = reader.page
     page.goto("/")
     assert_accessible(page)
