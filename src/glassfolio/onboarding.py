@@ -285,22 +285,22 @@ class Onboarding:
         shown = or_not_found(rows.document_of(connection, run_id, caller.user_id))
         return Started(run_id, self.reading.answer(connection, shown, caller.user_id, ""))
 
-    def retry(self, caller: Caller, run_id: str, once: Once[Started]) -> Answer:
-        """Start the next attempt of an ended run.
+    def retry(self, caller: Caller, run_id: str, once: Once[Started], *, only_failed: bool = False) -> Answer:
+        """Start the next attempt of an ended run. only_failed: fetch nothing but the symbols that failed.
 
         Raises NotFound, TooManyRequests, IdempotencyKeyReused, and RunActive while a run of its portfolio is
         at work; with a key, that is an answer that is kept.
         """
         try:
-            return self._retry(caller, run_id, once)
+            return self._retry(caller, run_id, once, only_failed)
         except (IntegrityError, RunActive):
             return self._refuse(once, RunActive())
 
-    def _retry(self, caller: Caller, run_id: str, once: Once[Started]) -> Answer:
+    def _retry(self, caller: Caller, run_id: str, once: Once[Started], only_failed: bool) -> Answer:
         def begin() -> Answer:
             run = or_not_found(rows.owned(connection, run_id, caller.user_id))
             self._take_rerun(connection, caller)
-            self.starter.retry(connection, run)
+            self.starter.retry(connection, run, only_failed=only_failed)
             return once.word(self._started(connection, caller, run_id))
 
         with self.database.transaction() as connection:

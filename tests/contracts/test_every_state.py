@@ -131,6 +131,24 @@ def plain() -> PlainClient:
     return PlainClient()
 
 
+def test_a_retry_of_failed_symbols_asks_for_nothing_else(serve: Serve, fake: FakeTiingo) -> None:
+    """S14: whatever has become known since."""
+    fake.set_faults({"KO": "server_error"})
+    with serve() as service:
+        client = service.client("alice")
+        answer = opened(client, HEADER + "AAPL,10,20,2021-03-15\nKO,10,50,2021-03-15\n")
+        first = ended(client, answer["portfolio_id"])
+        assert [one["symbol"] for one in first["symbols"]] == ["KO"]
+        fake.set_faults({"KO": None})
+        asked, path = len(fake.hits), first["links"]["retry_failed"]
+        assert client.post(path, json={"only": "everything"}).status_code == 422
+        assert client.post(path, json={"only": "failed_symbols"}).status_code == 202
+        second = ended(client, answer["portfolio_id"])
+    assert (second["attempt"], second["conclusion"], second["symbols"]) == (2, "success", [])
+    assert [hit.symbol for hit in fake.hits[asked:]] == ["KO"]
+    assert second["data_as_of"] == first["data_as_of"]
+
+
 class TestWhileAndAfterWork:
     def test_every_answer_while_the_work_runs_keeps_the_contract(
         self, alice: httpx.Client, provider: FakeTiingo, plain: PlainClient

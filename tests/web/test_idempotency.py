@@ -229,7 +229,7 @@ class TestRuns:
         client.delete(f"/api/v1/portfolios/{portfolio_id}")
         for gone in (path, f"runs/{run_id}/retry"):
             assert_refused(post(client, gone, key), 404, "NOT_FOUND")
-            assert_refused(post(client, gone, key, b"other"), 404, "NOT_FOUND")
+            assert_refused(post(client, gone, key, b"{}"), 404, "NOT_FOUND")
 
 
 class TestKeys:

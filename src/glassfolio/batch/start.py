@@ -95,9 +95,13 @@ class Starter:
         self.dispatcher.enqueue(connection, order(run_id, 0, portfolio.owner_id))
         return run_id
 
-    def retry(self, connection: sa.Connection, run: Run) -> None:
-        """Start the next attempt of an ended run. Raises RunActive when it has not ended."""
+    def retry(self, connection: sa.Connection, run: Run, *, only_failed: bool = False) -> None:
+        """Start the next attempt of an ended run, up to the newest session. Raises RunActive when it has not
+        ended. only_failed: up to the session it had, so that nothing is fetched but what has failed.
+        """
         newest = self.newest_session()
+        if only_failed and run.last_session is not None:
+            newest = run.last_session
         totals = self._totals(portfolios.lots(connection, run.portfolio_id), run.first_session, newest)
         begun = runs.retry(connection, run.id, NAMES, newest, totals, self.clock.now())
         if begun is None:

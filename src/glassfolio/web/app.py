@@ -28,6 +28,19 @@ from glassfolio.web.limits import Limits, TellLimits, policies
 from glassfolio.web.schemas import Described
 from glassfolio.wiring import Parts, Worker, observer
 
+# Polled most, so matched first.
+ROUTES = (
+    status.router,
+    events.router,
+    portfolios.router,
+    results.router,
+    health.router,
+    tokens.router,
+    sign_in.router,
+    pages.router,
+    portfolio_pages.router,
+)
+
 
 def create_app(parts: Parts, *, with_worker: bool = True, limits: Limits | None = None) -> FastAPI:
     """The application over `parts`; with a worker inside unless told not to.
@@ -78,15 +91,7 @@ def create_app(parts: Parts, *, with_worker: bool = True, limits: Limits | None 
     page_security.install(app, parts.settings)
     app.add_middleware(Bounds)
     app.add_middleware(TellLimits)
-    # Polled most, so matched first.
-    app.include_router(status.router)
-    app.include_router(events.router)
-    app.include_router(portfolios.router)
-    app.include_router(results.router)
-    app.include_router(health.router)
-    app.include_router(tokens.router)
-    app.include_router(sign_in.router)
-    app.include_router(pages.router)
-    app.include_router(portfolio_pages.router)
+    for routes in ROUTES:
+        app.include_router(routes)
     app.mount("/static", pages.STATIC)
     return app

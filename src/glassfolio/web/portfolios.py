@@ -4,11 +4,12 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from hashlib import sha256
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from anyio import to_thread
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from pydantic import BaseModel, ConfigDict
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
@@ -32,6 +33,15 @@ from glassfolio.web.status import RETRY_AFTER, send
 from glassfolio.wiring import Parts
 
 router = APIRouter(prefix="/api/v1", tags=["portfolios"])
+
+
+class RetryAsked(BaseModel):
+    """What a retry is to do: all that is missing, or only what has failed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    only: Literal["failed_symbols"] | None = None
+
 
 FIELDS = ("name", "account_name", "account_type", "equity", "equity_as_of", "description")
 
@@ -178,9 +188,18 @@ def list_runs(portfolio_id: str, caller: SignedIn, parts: PartsOf) -> list[dict[
     responses=STARTED,
     dependencies=[limited(RouteClass.RERUN)],
 )
-async def retry_run(run_id: str, request: Request, caller: SignedIn, parts: PartsOf, key: KeyOf) -> Response:
+async def retry_run(
+    run_id: str,
+    request: Request,
+    caller: SignedIn,
+    parts: PartsOf,
+    key: KeyOf,
+    asked: RetryAsked | None = None,
+) -> Response:
     """Start the next attempt of an ended run; 409 while it is at work."""
-    return await _start(request, parts, key, partial(parts.onboarding.retry, caller, run_id))
+    only_failed = asked is not None and asked.only is not None
+    retry = partial(parts.onboarding.retry, caller, run_id, only_failed=only_failed)
+    return await _start(request, parts, key, retry)
 
 
 @router.post(

@@ -11,6 +11,8 @@ const ANSWER_MS = 1_000;
 const UNAVAILABLE_FAILURES = 5;
 const UNAVAILABLE_MS = 10_000;
 const SIGNED_OUT_MS = 30_000;
+const REPLY_MS = 15_000;
+const LONGEST_HINT_MS = 120_000;
 
 /** What a request came to when it did not come to an answer; status 0 where none arrived. */
 export class Refused extends Error {
@@ -18,7 +20,7 @@ export class Refused extends Error {
     super(problem?.detail ?? (status ? `The service answered ${status}.` : "The service cannot be reached."));
     this.status = status;
     this.problem = problem;
-    this.retryAfterMs = retryAfter === null ? null : Number(retryAfter) * 1000;
+    this.retryAfterMs = hinted(retryAfter);
   }
 }
 
@@ -241,12 +243,12 @@ export class Follower {
   async #poll(signal) {
     if (document.hidden) await comesBack(signal);
     const headers = this.#tag === null ? {} : { "If-None-Match": this.#tag };
-    const reply = await this.request(this.#address, { headers, signal });
+    const patient = AbortSignal.any([signal, AbortSignal.timeout(REPLY_MS)]);
+    const reply = await this.request(this.#address, { headers, signal: patient });
     this.#stand("polling");
     if (reply.status === 200) this.#take(await reply.json(), reply.headers.get("ETag"));
     if (this.#document.status !== "running") return this.#end();
-    const said = Number(reply.headers.get("Retry-After")) * 1000;
-    return spread(Math.max(POLL_MS, said));
+    return spread(Math.max(POLL_MS, hinted(reply.headers.get("Retry-After")) ?? 0));
   }
 
   #end() {
@@ -284,6 +286,7 @@ export class Follower {
       if (this.#leads) return;
       this.#heard = performance.now();
       if (data.document && data.document.seq >= (this.#document?.seq ?? 0)) {
+        if (data.document.seq !== this.#document?.seq) this.#changed = performance.now();
         this.#document = data.document;
         this.#arrived = performance.now() - data.age;
         this.#told(this.#document, this.#arrived);
@@ -317,6 +320,12 @@ function parsed(block) {
     if (colon > 0) fields[line.slice(0, colon)] = line.slice(colon + 1).trimStart();
   }
   return { name: fields.event, data: fields.data };
+}
+
+/** What a Retry-After says, in milliseconds; null where it is no number of seconds, such as a date. */
+function hinted(header) {
+  const seconds = header === null ? NaN : Number(header);
+  return Number.isFinite(seconds) ? Math.min(LONGEST_HINT_MS, Math.max(1, seconds) * 1000) : null;
 }
 
 function spread(milliseconds) {

@@ -11,6 +11,7 @@ import { count, duration, holdUp, mark, remaining, sentence } from "./words.js";
 
 const STYLE = new URL("onboarding-progress.css", import.meta.url).href;
 const LOG_PAGE = 500;
+const LOG_AGAIN_MS = 3_000;
 const STANDS = {
   connecting: "connecting…",
   live: "live",
@@ -31,6 +32,7 @@ export class OnboardingProgress extends HTMLElement {
   #shown = "";
   #told = { phase: null, tens: null, ended: null };
   #filling = false;
+  #again = null;
   #ticking = null;
   #log = new ActivityLog();
   #outcome = new Outcome({
@@ -56,6 +58,7 @@ export class OnboardingProgress extends HTMLElement {
 
   disconnectedCallback() {
     clearInterval(this.#ticking);
+    clearTimeout(this.#again);
     this.#follower.stop();
   }
 
@@ -104,7 +107,7 @@ export class OnboardingProgress extends HTMLElement {
     this.#doc = doc;
     this.#arrived = arrived;
     this.#draw();
-    this.#fill(doc);
+    this.#fill();
     this.dispatchEvent(new CustomEvent("status", { detail: doc, bubbles: true, composed: true }));
   }
 
@@ -200,28 +203,26 @@ export class OnboardingProgress extends HTMLElement {
     write(this.#parts.live, text);
   }
 
-  /** Add a document's entries to the log; those it no longer carries are asked for first. */
-  async #fill(doc) {
-    const feed = doc.activity_log;
-    const gap = feed.length > 0 && this.#log.last < feed[0].seq - 1 && doc.log.total > feed.length;
-    if (!gap) {
-      if (!this.#filling) this.#log.add(feed);
-      return;
-    }
+  /** Add the newest document's entries to the log; those it does not carry are asked for first. */
+  async #fill() {
     if (this.#filling) return;
     this.#filling = true;
+    clearTimeout(this.#again);
     try {
-      for (let after = this.#log.last; ; ) {
-        const reply = await this.#follower.request(`${doc.links.log}?after=${after}&limit=${LOG_PAGE}`);
-        const { entries, next_after: next } = await reply.json();
-        if (doc.run_id !== this.#doc.run_id) return;
+      for (;;) {
+        const doc = this.#doc;
+        const feed = doc.activity_log;
+        const more = doc.attempt > 1 || doc.log.total > feed.length;
+        if (!more || this.#log.last >= feed[0].seq - 1) return this.#log.add(feed);
+        const reply = await this.#follower.request(`${doc.links.log}?after=${this.#log.last}&limit=${LOG_PAGE}`);
+        const { entries } = await reply.json();
+        if (doc.run_id !== this.#doc.run_id) continue;
+        if (entries.length === 0) return this.#log.add(this.#doc.activity_log);
         this.#log.add(entries);
-        if (entries.length < LOG_PAGE) break;
-        after = next;
       }
     } catch {
-      // What is at hand is shown; the next document tries again.
-      this.#log.add(feed);
+      // Nothing is added, so that no line is passed over.
+      this.#again = setTimeout(() => this.#fill(), LOG_AGAIN_MS);
     } finally {
       this.#filling = false;
     }

@@ -21,7 +21,7 @@ export class SignedOut extends Error {
 
 async function renew() {
   const asked = performance.now();
-  const reply = await fetch("/session/token", { method: "POST", cache: "no-store" });
+  const reply = await fetch("/session/token", { method: "POST", cache: "no-store", signal: AbortSignal.timeout(15_000) });
   if (reply.status === 401) throw new SignedOut("not signed in");
   if (!reply.ok) throw new Error(`no token: ${reply.status}`);
   const { token, expires_in: seconds } = await reply.json();

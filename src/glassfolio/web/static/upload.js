@@ -48,7 +48,13 @@ async function hand(checks) {
   if (file && file.size > Number(form.dataset.mostBytes)) {
     return say(`${file.name} is larger than ${form.dataset.mostBytes / 1024 ** 2} MiB.`);
   }
-  const rows = file ? await lines(file) : [];
+  let rows;
+  try {
+    rows = file ? await lines(file) : [];
+  } catch {
+    form.elements.file.value = "";
+    return say(`${file.name} has changed on disk since it was chosen, or cannot be read: choose it again.`);
+  }
   for (const button of buttons) button.disabled = true;
   show(make("p", { role: "status" }, checks ? "Checking…" : "Handing in…"));
   try {
@@ -56,7 +62,7 @@ async function hand(checks) {
     if (reply.ok) await accepted(reply, checks, rows);
     else await refused(reply, rows);
   } catch (error) {
-    say(error.name === "SignedOut" ? "You are signed out. Sign in in another tab, then try again." : "The service cannot be reached. Nothing was stored; try again.");
+    say(error.name === "SignedOut" ? "You are signed out. Sign in in another tab, then try again." : "No answer arrived. Look at your portfolios before you try again: the file may have been stored.");
   } finally {
     for (const button of buttons) button.disabled = false;
   }
