@@ -4,8 +4,8 @@ import re
 
 from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.browser.screen import Person, percents
-from tests.contracts.running import Running, stored
+from tests.browser.screen import SAMPLE, Person, percents
+from tests.contracts.running import Running, opened, stored
 from tests.fakes.tiingo import FakeTiingo
 
 HEADER = "Symbol,Quantity,Entry Price Per Share,Entry Date\n"
@@ -91,6 +91,9 @@ class TestFailure:
         told = page.locator(".entries li").all_inner_texts()
         assert any("Failed:" in line for line in told)
         assert any("Second attempt." in line for line in told)
+        page.reload()
+        alice.sees("Done in")
+        assert page.locator(".entries li").all_inner_texts() == told
 
     def test_symbols_that_failed_are_listed_and_asked_for_again(
         self, alice: Person, provider: FakeTiingo
@@ -122,8 +125,13 @@ class TestFailure:
         alice.sees("Finished work is kept.")
         page.get_by_role("button", name="Go on").click()
         page.get_by_role("button", name="Cancel").click()
+        page.route("**/cancel", lambda route: route.abort())
         page.get_by_role("button", name="Stop it").click()
-        page.get_by_text("Cancelled", exact=True).wait_for()
+        alice.sees("The service cannot be reached.")
+        page.unroute("**/cancel")
+        page.get_by_role("button", name="Stop it").click()
+        page.locator(".sentence", has_text="Cancelled").wait_for()
+        expect(page.locator(".sentence")).to_be_focused()
         expect(page).to_have_title("✕ Cancelled · glassfolio")
         assert page.get_by_role("button", name="Retry").is_visible()
 
@@ -154,6 +162,51 @@ class TestConnection:
         assert alice.asked("/events") == 1
         alice.page.close()
         alice.sees("Completed, with gaps", other)
+
+    def test_many_tabs_leave_connections_to_the_rest_of_the_site(
+        self, alice: Person, service: Running, provider: FakeTiingo
+    ) -> None:
+        """A browser opens six connections to a host: three streams, and the other tabs poll."""
+        provider.delay = 2.0
+        client = service.client("alice")
+        ids = [opened(client, SAMPLE)["portfolio_id"] for _ in range(7)]
+        tabs = [alice.tab() for _ in ids]
+        for tab, portfolio_id in zip(tabs, ids, strict=True):
+            tab.goto(f"/portfolios/{portfolio_id}/onboarding")
+            tab.get_by_text("Collecting prices").or_(tab.get_by_text("Waiting for your")).first.wait_for()
+        assert alice.asked("/events") == 3
+        alice.page.goto("/")
+        assert alice.page.locator(".cards li").count() == 7
+        for tab in tabs:
+            tab.get_by_text("Completed, with gaps").first.wait_for()
+
+    def test_nothing_passes_between_two_owners_of_one_browser(
+        self, alice: Person, service: Running, provider: FakeTiingo
+    ) -> None:
+        """S3: neither by what tabs share, nor by what is left on the screen."""
+        provider.delay = 1.0
+        portfolio_id = alice.hand_in(name="Hers")
+        alice.sees("live")
+        other = alice.tab()
+        other.goto(f"/sign-in/{service.parts.signing_in.make_link('bob')}")
+        other.goto("/portfolios/new")
+        other.evaluate(
+            """async ([address, token]) => {
+              await import("/static/onboarding-progress.js");
+              const element = document.createElement("onboarding-progress");
+              element.setAttribute("status", address);
+              element.setAttribute("owner", "bob");
+              element.token = async () => token;
+              document.querySelector("main").append(element);
+            }""",
+            [f"/api/v1/onboarding/status/{portfolio_id}", service.token("bob")],
+        )
+        alice.sees("There is nothing here", other)
+        assert "Market Data Collection" not in progress(other)
+        assert other.locator(".entries li").count() == 0
+        assert "There is nothing here" not in progress(alice.page)
+        alice.page.reload()
+        assert "Hers" not in alice.page.inner_text("main")
 
     def test_a_sign_in_that_ended_is_asked_for_and_the_page_goes_on(
         self, alice: Person, provider: FakeTiingo

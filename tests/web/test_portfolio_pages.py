@@ -138,6 +138,8 @@ def test_what_is_missing_is_a_dash_and_never_a_zero() -> None:
 
 def test_numbers_are_shown_in_their_units() -> None:
     assert wording.money(-1234.5) == "−1,234.50"
+    assert wording.money(-0.001) == "0.00"
+    assert wording.percent(-12.5) == "−1,250.00 %"
     assert wording.percent(0.0425) == "4.25 %"
     assert wording.figure(0.2, "realised_vol_21") == "20.00 %"
     assert wording.figure(0.2, "sharpe") == "0.20"

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import date
 from math import ceil, floor, log10
 
+from glassfolio.web.wording import money
+
 WIDTH, HEIGHT = 720, 240
 LEFT, RIGHT, TOP, BOTTOM = 84, 12, 10, 28
 LEVELS = 4
@@ -59,7 +61,7 @@ def line_chart(days: Sequence[date], values: Sequence[float | None]) -> Chart | 
         for line in lines
     )
     count = round((high - low) / step)
-    levels = tuple(Tick(up(low + step * k), f"{low + step * k:,.0f}") for k in range(count + 1))
+    levels = tuple(Tick(up(low + step * k), money(low + step * k, 0)) for k in range(count + 1))
     return Chart(path, below, levels, tuple(Tick(across(k), _day(days[k])) for k in _shown(len(days))))
 
 

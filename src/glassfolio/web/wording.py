@@ -40,7 +40,7 @@ def money(value: float | None, places: int = 2) -> str:
 
 def percent(fraction: float | None, places: int = 2) -> str:
     """A fraction as a percentage, such as 4.25 %."""
-    return DASH if fraction is None else f"{_signed(f'{100 * fraction:.{places}f}')} %"
+    return DASH if fraction is None else f"{_signed(f'{100 * fraction:,.{places}f}')} %"
 
 
 def number(value: float | None, places: int = 2) -> str:
@@ -69,7 +69,8 @@ def figure(value: float | None, key: str) -> str:
 
 
 def _signed(text: str) -> str:
-    return text.replace("-", MINUS, 1)
+    """A number with a proper minus sign; nothing is less than nothing."""
+    return text.replace("-", MINUS if any(digit in text for digit in "123456789") else "", 1)
 
 
 FILTERS: Mapping[str, Callable[..., str]] = {

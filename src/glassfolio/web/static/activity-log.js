@@ -18,7 +18,8 @@ export class ActivityLog {
   #jump;
   #empty;
 
-  constructor() {
+  /** download(): saves the whole log. */
+  constructor(download) {
     this.#empty = make("p", { className: "quiet" }, "Nothing yet.");
     this.#box = make(
       "div",
@@ -37,7 +38,13 @@ export class ActivityLog {
     this.element = make(
       "section",
       { className: "activity", "aria-label": "Activity log" },
-      make("div", { className: "row" }, make("h2", {}, "Activity"), make("label", {}, "Show ", levels)),
+      make(
+        "div",
+        { className: "row" },
+        make("h2", {}, "Activity"),
+        make("label", {}, "Show ", levels),
+        make("button", { type: "button", className: "quiet small", onclick: download }, "Download the log"),
+      ),
       make("div", { className: "holder" }, this.#box, this.#jump),
     );
   }

@@ -1,28 +1,28 @@
 // Follows one status resource: by its event stream, by polling where there is no stream, once for all tabs.
 // Knows nothing of what a document means, but for its `seq`, its `status` and when to ask again.
 
+import { Refused, Service, hinted } from "./service.js";
+
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 30_000;
 const POLL_MS = 2_000;
-const RECONNECT_MS = 2_000;
-const SILENCE_MS = 40_000; // The service sends something every 15 s.
+const RECONNECT_MS = 500;
+const FIRST_EVENT_MS = 8_000;
+const SILENCE_MS = 20_000; // The service sends something every 15 s.
 const PATIENCE_MS = 30 * 60_000;
 const ANSWER_MS = 1_000;
 const UNAVAILABLE_FAILURES = 5;
 const UNAVAILABLE_MS = 10_000;
 const SIGNED_OUT_MS = 30_000;
-const REPLY_MS = 15_000;
-const LONGEST_HINT_MS = 120_000;
-
-/** What a request came to when it did not come to an answer; status 0 where none arrived. */
-export class Refused extends Error {
-  constructor(status, problem = null, retryAfter = null) {
-    super(problem?.detail ?? (status ? `The service answered ${status}.` : "The service cannot be reached."));
-    this.status = status;
-    this.problem = problem;
-    this.retryAfterMs = hinted(retryAfter);
-  }
-}
+const LOOK_AGAIN_MS = 10_000;
+// A browser opens six connections to a host over HTTP/1.1: streams must leave some to everything else.
+const STREAMS_AT_ONCE = 3;
+const FULL_MS = 30_000;
+// A stream that breaks this soon did not hold; after a few of those it is left alone for a while.
+const BROKEN_MS = 10_000;
+const BROKEN_STREAMS = 3;
+const BROKEN_REST_MS = 5 * 60_000;
+const SHARED_STATES = ["connecting", "live", "polling", "behind", "unavailable", "ended", "resting"];
 
 /**
  * Where a view stands with its service:
@@ -31,12 +31,12 @@ export class Refused extends Error {
  * resting (nothing has changed for half an hour).
  */
 export class Follower {
-  #address;
-  #token;
-  #forget;
+  #service;
+  #name;
   #told;
   #stood;
   #stopping = null;
+  #looking = null;
   #channel = null;
   #leads = false;
   #document = null;
@@ -45,20 +45,20 @@ export class Follower {
   #state = "connecting";
   #heard = 0;
   #changed = 0;
+  #ended = 0;
   #failures = 0;
   #failing = 0;
-  #refusedToken = false;
+  #broken = 0;
   #streamFrom = 0;
 
   /**
-   * address: of the status resource. token: gives a bearer token, or throws an error named SignedOut.
-   * forget: drops a token that was refused. told(document, arrived): for each document, with the moment on
-   * the page's clock when it was new. stood(state, error): for each change of how the view stands.
+   * service: whose address is the status resource. owner: whose it is, which names what the tabs of a browser
+   * share; null shares nothing. told(document, arrived): for each document, with the moment on the page's
+   * clock when it was new. stood(state, error): for each change of how the view stands.
    */
-  constructor({ address, token, forget, told, stood }) {
-    this.#address = new URL(address, document.baseURI).href;
-    this.#token = token;
-    this.#forget = forget;
+  constructor({ service, owner, told, stood }) {
+    this.#service = service;
+    this.#name = owner === null ? null : `glassfolio ${owner} ${service.address}`;
     this.#told = told;
     this.#stood = stood;
   }
@@ -68,19 +68,19 @@ export class Follower {
     if (this.#stopping !== null) return;
     this.#stopping = new AbortController();
     this.#changed = performance.now();
-    this.#failures = 0;
-    this.#streamFrom = 0;
+    this.#failures = this.#broken = this.#streamFrom = 0;
     this.#stand("connecting");
     this.#listen();
-    this.#follow(this.#stopping.signal);
+    this.#look();
+    this.#follow(this.#stopping.signal).catch(unlessStopped);
   }
 
   /** End; nothing is told any more. */
   stop() {
     this.#stopping?.abort();
-    this.#stopping = null;
+    this.#looking?.abort();
     this.#channel?.close();
-    this.#channel = null;
+    this.#stopping = this.#looking = this.#channel = null;
   }
 
   /** Ask again at once, whatever was waited for. */
@@ -89,58 +89,56 @@ export class Follower {
     this.start();
   }
 
-  /**
-   * One request to the service, with a token; `where` may be relative to the status resource.
-   * Throws Refused, and what `token` throws.
-   */
-  async request(where, options = {}) {
-    const { headers = {}, ...rest } = options;
-    const token = await this.#token();
-    let reply;
-    try {
-      reply = await fetch(new URL(where, this.#address), {
-        cache: "no-store",
-        ...rest,
-        headers: { ...headers, Authorization: `Bearer ${token}` },
-      });
-    } catch (error) {
-      if (error.name === "AbortError") throw error;
-      throw new Refused(0);
-    }
-    if (reply.ok || reply.status === 304) {
-      this.#refusedToken = false;
-      return reply;
-    }
-    const isProblem = reply.headers.get("Content-Type")?.startsWith("application/problem+json");
-    throw new Refused(reply.status, isProblem ? await reply.json() : null, reply.headers.get("Retry-After"));
+  /** A run that has ended may have been followed by another: look when somebody comes back to the page. */
+  #look() {
+    if (this.#looking !== null) return;
+    this.#looking = new AbortController();
+    const look = () => {
+      if (this.#state === "ended" && !document.hidden && performance.now() - this.#ended > LOOK_AGAIN_MS) this.restart();
+    };
+    window.addEventListener("focus", look, { signal: this.#looking.signal });
+    document.addEventListener("visibilitychange", look, { signal: this.#looking.signal });
   }
 
   async #follow(signal) {
     try {
-      if (navigator.locks === undefined) return await this.#lead(signal);
-      const lagging = new AbortController();
-      this.#lag(AbortSignal.any([signal, lagging.signal])).catch(unlessStopped);
-      await navigator.locks.request(`glassfolio ${this.#address}`, { signal }, () => {
-        lagging.abort();
-        return this.#lead(signal);
-      });
-    } catch (error) {
-      unlessStopped(error);
+      if (this.#name === null || navigator.locks === undefined) {
+        while (await this.#lead(signal)) await comesBack(signal);
+        return;
+      }
+      for (;;) {
+        const lagging = new AbortController();
+        this.#lag(AbortSignal.any([signal, lagging.signal])).catch(unlessStopped);
+        const hidden = await navigator.locks.request(this.#name, { signal }, () => {
+          lagging.abort();
+          return this.#lead(signal);
+        });
+        if (!hidden) return;
+        await comesBack(signal);
+      }
     } finally {
       // An ended run may be taken up again, here or in another tab.
       if (this.#stopping?.signal === signal) this.#stopping = null;
     }
   }
 
-  /** Ask the service, for this tab and the others, until the run has ended. */
+  /**
+   * Ask the service, for this tab and the others, until nothing more is to be asked; true where that is left
+   * to other tabs, because this one is hidden and only polls.
+   */
   async #lead(signal) {
     this.#leads = true;
     try {
-      while (!signal.aborted) {
-        const pause = await this.#step(signal);
-        if (pause === null) return;
+      for (;;) {
+        const streams = performance.now() >= this.#streamFrom;
+        if (!streams && document.hidden) return true;
+        const pause = await this.#attempt(() => (streams ? this.#stream(signal) : this.#poll(signal)), signal);
+        if (pause === null) return false;
         await sleep(pause, signal);
-        if (performance.now() - this.#changed > PATIENCE_MS) return this.#stand("resting");
+        if (performance.now() - this.#changed > PATIENCE_MS) {
+          this.#stand("resting");
+          return false;
+        }
       }
     } finally {
       this.#leads = false;
@@ -153,19 +151,14 @@ export class Follower {
     this.#channel?.postMessage({ asks: true });
     for (;;) {
       await sleep(ANSWER_MS, signal);
-      if (performance.now() - this.#heard <= SILENCE_MS) continue;
+      if (document.hidden || performance.now() - this.#heard <= SILENCE_MS) continue;
       const pause = await this.#attempt(() => this.#poll(signal), signal);
       if (pause === null) return;
       await sleep(pause, signal);
     }
   }
 
-  /** One stream until it ends, or one poll; returns how long to wait then, null for no more. */
-  #step(signal) {
-    const stream = performance.now() >= this.#streamFrom;
-    return this.#attempt(() => (stream ? this.#stream(signal) : this.#poll(signal)), signal);
-  }
-
+  /** How long to wait after a try, whatever became of it; null for no more. */
   async #attempt(ask, signal) {
     try {
       const pause = await ask();
@@ -173,23 +166,18 @@ export class Follower {
       return pause;
     } catch (error) {
       if (signal.aborted) throw error;
-      return this.#failed(error, signal);
+      return this.#failed(error instanceof Refused ? error : new Refused(0), signal);
     }
   }
 
   async #failed(error, signal) {
-    if (error.name === "SignedOut" || (error.status === 401 && this.#refusedToken)) {
-      this.#forget();
+    if (error.status === 401) {
       this.#stand("signed-out", error);
       await comesBack(signal, SIGNED_OUT_MS);
       return 0;
     }
-    if (error.status === 401) {
-      this.#refusedToken = true;
-      this.#forget();
-      return 0;
-    }
     if (error.status === 404) {
+      this.#document = this.#tag = null;
       this.#stand("absent", error);
       return null;
     }
@@ -201,63 +189,81 @@ export class Follower {
     this.#stand(lost ? "unavailable" : "behind", error);
     const wait = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (this.#failures - 1));
     // Where only the stream does not hold, polls bridge the time until it is tried again.
-    this.#streamFrom = now + Math.max(wait, POLL_MS) * 2;
+    this.#streamFrom = Math.max(this.#streamFrom, now + Math.max(wait, POLL_MS) * 2);
     return error.retryAfterMs ?? spread(wait);
   }
 
+  /** One stream, where there is a place for it, until it ends. */
   async #stream(signal) {
+    if (this.#name === null || navigator.locks === undefined) return this.#read(signal);
+    for (let place = 0; place < STREAMS_AT_ONCE; place += 1) {
+      const name = `glassfolio stream ${place}`;
+      const read = (lock) => (lock === null ? undefined : this.#read(signal));
+      const pause = await navigator.locks.request(name, { ifAvailable: true }, read);
+      if (pause !== undefined) return pause;
+    }
+    return this.#withoutStream(FULL_MS);
+  }
+
+  async #read(signal) {
     const silence = new AbortController();
-    const both = AbortSignal.any([signal, silence.signal]);
-    let timer;
+    let timer = setTimeout(() => silence.abort(), FIRST_EVENT_MS);
     const heard = () => {
       clearTimeout(timer);
       timer = setTimeout(() => silence.abort(), SILENCE_MS);
-      this.#channel?.postMessage({ beat: true });
-    };
-    heard();
-    try {
-      const known = this.#document === null ? {} : { "Last-Event-ID": String(this.#document.seq) };
-      const reply = await this.request(`${this.#address}/events`, { headers: known, signal: both });
-      if (reply.status === 204) return this.#end();
       this.#failures = 0;
       this.#stand("live");
+      this.#beat();
+    };
+    const opened = performance.now();
+    try {
+      const known = this.#document === null ? {} : { "Last-Event-ID": String(this.#document.seq) };
+      const both = AbortSignal.any([signal, silence.signal]);
+      const reply = await this.#service.request(`${this.#service.address}/events`, { headers: known, signal: both });
+      if (reply.status === 204) return this.#end();
       for await (const event of events(reply.body, heard)) {
         if (event.name === "status") this.#take(JSON.parse(event.data), null);
         if (event.name === "done") return this.#end();
-        if (event.name === "reconnect") return spread(RECONNECT_MS / 4);
+        if (event.name === "reconnect") return spread(RECONNECT_MS);
       }
       throw new Refused(0);
     } catch (error) {
-      if (signal.aborted || error.name === "SignedOut") throw error;
-      if (!(error instanceof Refused)) throw new Refused(0);
-      if (error.status !== 429 && error.status !== 503) throw error;
+      if (signal.aborted) throw error;
       // There is no place for one more stream just now.
-      this.#streamFrom = performance.now() + (error.retryAfterMs ?? POLL_MS);
-      return 0;
+      if (error.status === 429 || error.status === 503) return this.#withoutStream(error.retryAfterMs ?? POLL_MS);
+      if (performance.now() - opened > BROKEN_MS) this.#broken = 0;
+      this.#broken += 1;
+      if (this.#broken >= BROKEN_STREAMS && this.#failures === 0) return this.#withoutStream(BROKEN_REST_MS);
+      throw error;
     } finally {
       clearTimeout(timer);
       silence.abort();
     }
   }
 
+  #withoutStream(milliseconds) {
+    this.#streamFrom = performance.now() + milliseconds;
+    return 0;
+  }
+
   async #poll(signal) {
-    if (document.hidden) await comesBack(signal);
     const headers = this.#tag === null ? {} : { "If-None-Match": this.#tag };
-    const patient = AbortSignal.any([signal, AbortSignal.timeout(REPLY_MS)]);
-    const reply = await this.request(this.#address, { headers, signal: patient });
+    const reply = await this.#service.request(this.#service.address, { headers, signal: Service.patient(signal) });
     this.#stand("polling");
+    this.#beat();
     if (reply.status === 200) this.#take(await reply.json(), reply.headers.get("ETag"));
     if (this.#document.status !== "running") return this.#end();
     return spread(Math.max(POLL_MS, hinted(reply.headers.get("Retry-After")) ?? 0));
   }
 
   #end() {
+    this.#ended = performance.now();
     this.#stand("ended");
     return null;
   }
 
   #take(doc, tag) {
-    if (this.#document === null || doc.seq !== this.#document.seq) this.#changed = performance.now();
+    if (doc.seq !== this.#document?.seq) this.#changed = performance.now();
     this.#document = doc;
     this.#arrived = performance.now();
     this.#tag = tag;
@@ -272,6 +278,10 @@ export class Follower {
     this.#share();
   }
 
+  #beat() {
+    if (this.#leads) this.#channel?.postMessage({ beat: true });
+  }
+
   #share() {
     if (!this.#leads) return;
     const age = performance.now() - this.#arrived;
@@ -279,8 +289,8 @@ export class Follower {
   }
 
   #listen() {
-    if (this.#channel !== null || typeof BroadcastChannel === "undefined") return;
-    this.#channel = new BroadcastChannel(`glassfolio ${this.#address}`);
+    if (this.#name === null || this.#channel !== null || typeof BroadcastChannel === "undefined") return;
+    this.#channel = new BroadcastChannel(this.#name);
     this.#channel.onmessage = ({ data }) => {
       if (data.asks) return this.#share();
       if (this.#leads) return;
@@ -289,10 +299,12 @@ export class Follower {
         if (data.document.seq !== this.#document?.seq) this.#changed = performance.now();
         this.#document = data.document;
         this.#arrived = performance.now() - data.age;
+        this.#tag = null;
         this.#told(this.#document, this.#arrived);
         if (this.#stopping === null && this.#document.status === "running") this.start();
       }
-      if (data.state) this.#stand(data.state);
+      // Whether there is a sign-in, and what it may see, each tab finds out for itself.
+      if (SHARED_STATES.includes(data.state)) this.#stand(data.state);
     };
   }
 }
@@ -322,12 +334,6 @@ function parsed(block) {
   return { name: fields.event, data: fields.data };
 }
 
-/** What a Retry-After says, in milliseconds; null where it is no number of seconds, such as a date. */
-function hinted(header) {
-  const seconds = header === null ? NaN : Number(header);
-  return Number.isFinite(seconds) ? Math.min(LONGEST_HINT_MS, Math.max(1, seconds) * 1000) : null;
-}
-
 function spread(milliseconds) {
   return milliseconds * (0.9 + 0.2 * Math.random());
 }
@@ -351,14 +357,13 @@ function unlessStopped(error) {
   if (error.name !== "AbortError") throw error;
 }
 
-/** Until somebody looks at the page again, or the time is over. */
-function comesBack(signal, longestMs = null) {
+/** Until somebody looks at the page, or the time is over. */
+function comesBack(signal, longestMs = 2 ** 31 - 1) {
   const looking = new AbortController();
   const seen = new Promise((resolve) => {
     const look = () => document.hidden || resolve();
     window.addEventListener("focus", look, { signal: looking.signal });
     document.addEventListener("visibilitychange", look, { signal: looking.signal });
   });
-  const over = sleep(longestMs ?? 2 ** 31 - 1, signal);
-  return Promise.race([seen, over]).finally(() => looking.abort());
+  return Promise.race([seen, sleep(longestMs, signal)]).finally(() => looking.abort());
 }

@@ -1,16 +1,19 @@
 // <onboarding-progress status="/api/v1/onboarding/status/ID" dashboard="/portfolios/ID">: a run as it happens.
 // Any page may embed it: set the property `token` to an async function that gives a bearer token, or throws an
 // error named SignedOut where there is none; and if tokens are kept, `forget` to a function that is called when
-// one was refused. Each document is announced by an event `status`, whose detail is the document.
+// one was refused. The attribute `owner` names whose run it is: tabs of one owner share one stream; without it
+// nothing is shared. Each document is announced by an event `status`, whose detail is the document.
 
 import { ActivityLog } from "./activity-log.js";
 import { attribute, make, save, write } from "./dom.js";
 import { Follower } from "./follow.js";
 import { Outcome } from "./outcome.js";
-import { count, duration, holdUp, mark, remaining, sentence } from "./words.js";
+import { Service } from "./service.js";
+import { Left, clock, count, duration, holdUp, mark, sentence } from "./words.js";
 
 const STYLE = new URL("onboarding-progress.css", import.meta.url).href;
 const LOG_PAGE = 500;
+const CURRENT = ["connecting", "live", "polling"];
 const LOG_AGAIN_MS = 3_000;
 const STANDS = {
   connecting: "connecting…",
@@ -34,21 +37,28 @@ export class OnboardingProgress extends HTMLElement {
   #filling = false;
   #again = null;
   #ticking = null;
-  #log = new ActivityLog();
+  #left = new Left();
+  #service = null;
+  #log = new ActivityLog(() => this.#download("txt"));
   #outcome = new Outcome({
     act: (where, body) => this.#act(where, body),
     download: (form) => this.#download(form),
     again: () => this.#follower.restart(),
+    page: (path) => new URL(path, this.#service.address).href,
   });
   #parts = {};
 
   connectedCallback() {
     if (this.shadowRoot === null) this.#build();
-    this.#follower = new Follower({
+    this.#service = new Service({
       address: this.getAttribute("status"),
       // Looked up late: a page may set them before or after this class is there.
       token: () => this.token(),
       forget: () => this.forget?.(),
+    });
+    this.#follower = new Follower({
+      service: this.#service,
+      owner: this.getAttribute("owner"),
       told: (doc, arrived) => this.#take(doc, arrived),
       stood: (state, error) => this.#stand(state, error),
     });
@@ -64,7 +74,7 @@ export class OnboardingProgress extends HTMLElement {
 
   #build() {
     const parts = this.#parts;
-    parts.sentence = make("p", { className: "sentence" }, "Looking…");
+    parts.sentence = make("p", { className: "sentence", tabIndex: -1 }, "Looking…");
     parts.percent = make("span", { className: "percent" });
     parts.bar = bar("Overall progress");
     parts.bar.element.hidden = this.#log.element.hidden = true;
@@ -77,15 +87,17 @@ export class OnboardingProgress extends HTMLElement {
     parts.live = make("p", { className: "unseen", role: "status", "aria-live": "polite" });
     parts.phases = make("ol", { className: "phases" });
     parts.cancel = make("div", { className: "cancel", hidden: true });
+    parts.updated = make("span");
     const sheet = make("link", { rel: "stylesheet", href: STYLE });
     const whole = make(
       "div",
       { className: "whole", hidden: true },
       make("div", { className: "head" }, parts.sentence, parts.percent),
       parts.bar.element,
-      make("p", { className: "figures quiet" }, parts.attempt, parts.elapsed, parts.left, parts.stand),
+      make("p", { className: "figures quiet" }, parts.attempt, parts.elapsed, parts.left, parts.updated, parts.stand),
       parts.holdUp,
       this.#outcome.element,
+      this.#outcome.said,
       parts.phases,
       parts.usable,
       parts.cancel,
@@ -116,10 +128,22 @@ export class OnboardingProgress extends HTMLElement {
     const stand = this.#parts.stand;
     write(stand, STANDS[state]);
     attribute(stand, "data-state", state);
+    if (state === "absent") this.#forgetRun();
     if (this.#doc === null) write(this.#parts.sentence, state === "connecting" || state === "behind" ? "Looking…" : "");
     this.#outcome.stand(state, error);
+    this.#tick();
     if (state === "unavailable" || state === "signed-out") this.#announce(STANDS[state]);
     this.dispatchEvent(new CustomEvent("stand", { detail: { state }, bubbles: true, composed: true }));
+  }
+
+  /** Nothing of it is this caller's to see any more. */
+  #forgetRun() {
+    this.#doc = null;
+    this.#log.clear();
+    const { phases, percent, bar: overall, elapsed, left, updated, attempt, holdUp: note, usable, cancel } = this.#parts;
+    for (const part of [phases, percent, elapsed, left, updated, attempt]) part.replaceChildren();
+    for (const part of [overall.element, note, usable, cancel, this.#log.element]) part.hidden = true;
+    this.#outcome.draw(null, null);
   }
 
   #draw() {
@@ -136,6 +160,7 @@ export class OnboardingProgress extends HTMLElement {
     write(note, holdUp(doc));
     note.hidden = note.textContent === "";
     write(attempt, doc.attempt > 1 ? `attempt ${doc.attempt}` : "");
+    write(this.#parts.updated, doc.finished_at ? `ended ${clock(doc.finished_at)}` : doc.updated_at ? `updated ${clock(doc.updated_at)}` : "");
     this.#drawPhases(doc);
     const later = doc.status === "running" ? doc.usable.later : [];
     write(usable, later.length ? `Not ready yet: ${later.join(", ")}.` : "");
@@ -159,7 +184,8 @@ export class OnboardingProgress extends HTMLElement {
     cancel.hidden = where === undefined;
     if (cancel.hidden || cancel.childElementCount) return;
     const sure = make("span", { hidden: true }, "Stop this run? Finished work is kept. ");
-    const yes = make("button", { type: "button", hidden: true, onclick: () => this.#act(this.#doc.links.cancel) }, "Stop it");
+    const yes = this.#outcome.button("Stop it", () => this.#act(this.#doc.links.cancel));
+    yes.hidden = true;
     const ask = (asking) => {
       sure.hidden = yes.hidden = no.hidden = !asking;
       first.hidden = asking;
@@ -174,17 +200,12 @@ export class OnboardingProgress extends HTMLElement {
   #tick() {
     const doc = this.#doc;
     if (doc === null || doc.started_at === null) return;
+    // Without news nothing is known of what has passed since.
+    if (doc.status === "running" && !CURRENT.includes(this.#state)) return;
     const since = doc.status === "running" ? (performance.now() - this.#arrived) / 1000 : 0;
     const elapsed = doc.elapsed_seconds + since;
     write(this.#parts.elapsed, `${duration(Math.floor(elapsed))} elapsed`);
-    let left = "";
-    if (doc.status === "running" && doc.eta) {
-      const begun = Date.parse(doc.started_at);
-      left = remaining(doc.eta, Math.max(0, elapsed - (Date.parse(doc.eta.as_of) - begun) / 1000));
-    } else if (doc.status === "running" && doc.state === "running") {
-      left = "estimating…";
-    }
-    write(this.#parts.left, left);
+    write(this.#parts.left, doc.status === "running" ? this.#left.text(doc, elapsed, performance.now()) : "");
   }
 
   /** Tell those who listen: each phase, each tenth, the end; not each line. */
@@ -214,7 +235,7 @@ export class OnboardingProgress extends HTMLElement {
         const feed = doc.activity_log;
         const more = doc.attempt > 1 || doc.log.total > feed.length;
         if (!more || this.#log.last >= feed[0].seq - 1) return this.#log.add(feed);
-        const reply = await this.#follower.request(`${doc.links.log}?after=${this.#log.last}&limit=${LOG_PAGE}`);
+        const reply = await this.#service.request(`${doc.links.log}?after=${this.#log.last}&limit=${LOG_PAGE}`);
         const { entries } = await reply.json();
         if (doc.run_id !== this.#doc.run_id) continue;
         if (entries.length === 0) return this.#log.add(this.#doc.activity_log);
@@ -228,17 +249,25 @@ export class OnboardingProgress extends HTMLElement {
     }
   }
 
-  /** Set something going, then look at once. Throws what the service refuses it with. */
+  /** Set something going, then look at once. Throws Refused. */
   async #act(where, body = null) {
     const headers = { "Idempotency-Key": crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}` };
     if (body !== null) headers["Content-Type"] = "application/json";
-    await this.#follower.request(where, { method: "POST", headers, body: body && JSON.stringify(body) });
+    try {
+      await this.#service.request(where, { method: "POST", headers, body: body && JSON.stringify(body) });
+    } catch (error) {
+      // Looking again tells how to sign in.
+      if (error.status === 401) this.#follower.restart();
+      throw error;
+    }
     this.#parts.cancel.replaceChildren();
     this.#follower.restart();
+    // The button that was pressed goes; whoever has no mouse stays where the news is.
+    this.#parts.sentence.focus();
   }
 
   async #download(form) {
-    const reply = await this.#follower.request(`${this.#doc.links.download}?format=${form}`);
+    const reply = await this.#service.request(`${this.#doc.links.download}?format=${form}`);
     const named = /filename="([^"]+)"/.exec(reply.headers.get("Content-Disposition") ?? "");
     save(named?.[1] ?? `glassfolio-setup-log.${form}`, await reply.blob());
   }

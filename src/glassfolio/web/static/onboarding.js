@@ -7,7 +7,9 @@ const progress = document.querySelector("onboarding-progress");
 progress.token = bearer;
 progress.forget = forget;
 
+const AWAY = { unavailable: "Offline", absent: "Nothing here", "signed-out": "Signed out", resting: "Not looking" };
 const tell = document.querySelector("#tell");
+const label = tell?.closest("label") ?? null;
 let last = null;
 
 progress.addEventListener("status", ({ detail: doc }) => {
@@ -16,6 +18,11 @@ progress.addEventListener("status", ({ detail: doc }) => {
     new Notification("glassfolio", { body: `${progress.dataset.name}: ${title(doc)}` });
   }
   last = doc.status;
+  if (label !== null) label.hidden = doc.status !== "running" || !("Notification" in window && isSecureContext);
+});
+
+progress.addEventListener("stand", ({ detail: { state } }) => {
+  if (AWAY[state]) document.title = `${AWAY[state]} · glassfolio`;
 });
 
 function title(doc) {
@@ -24,9 +31,6 @@ function title(doc) {
   return doc.status === "running" ? `${doc.overall_progress.percent_complete} %` : "Not started";
 }
 
-if (tell !== null && "Notification" in window && window.isSecureContext) {
-  tell.closest("label").hidden = false;
-  tell.addEventListener("change", async () => {
-    if (tell.checked && (await Notification.requestPermission()) !== "granted") tell.checked = false;
-  });
-}
+tell?.addEventListener("change", async () => {
+  if (tell.checked && (await Notification.requestPermission()) !== "granted") tell.checked = false;
+});

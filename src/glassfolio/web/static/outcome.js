@@ -7,7 +7,7 @@ import { clock, share } from "./words.js";
 // A bar that is over sooner was hardly looked at; its figures stand in the list of runs.
 const JUDGED_SECONDS = 20;
 const LOST = {
-  unavailable: ["The service cannot be reached", "It is asked again by itself. What was shown last may be out of date."],
+  unavailable: ["The service cannot be reached", "It is asked again by itself. What is shown here may be out of date."],
   absent: ["There is nothing here", "This portfolio does not exist, or is not yours."],
   "signed-out": ["You are signed out", "Sign in again; this page goes on by itself."],
   resting: ["Nothing has changed for half an hour", "This page has stopped asking."],
@@ -19,10 +19,12 @@ export class Outcome {
   #stands = "connecting";
   #error = null;
   #drawn = "";
-  #said = make("p", { className: "bad", role: "alert" });
+  /** What went wrong with the last button that was pressed. */
+  said = make("p", { className: "bad", role: "alert" });
 
-  /** act(where, body), download(form), again(): what the buttons do. */
-  constructor({ act, download, again }) {
+  /** act(where, body), download(form), again(): what the buttons do. page(path): a page of the service. */
+  constructor({ act, download, again, page }) {
+    this.page = page;
     this.act = act;
     this.download = download;
     this.again = again;
@@ -50,19 +52,21 @@ export class Outcome {
     const key = `${lost} ${doc?.run_id} ${doc?.attempt} ${doc?.status} ${doc?.conclusion}`;
     if (key === this.#drawn) return;
     this.#drawn = key;
-    write(this.#said, "");
+    write(this.said, "");
     const ended = doc === null ? [] : this.#ended(doc);
-    this.element.replaceChildren(...(lost ? this.#lost(lost) : []), ...ended, this.#said);
-    this.element.hidden = this.element.childElementCount === 1;
+    this.element.replaceChildren(...(lost ? this.#lost(lost) : []), ...ended);
+    this.element.hidden = this.element.childElementCount === 0;
   }
 
   #lost(state) {
     const [title, text] = LOST[state];
-    const status = this.#error?.status ? ` (it answered ${this.#error.status})` : "";
+    const answered = state === "unavailable" && this.#error?.status;
+    const heading = answered ? "The service has a problem" : title;
+    const status = answered ? ` It answered ${answered}: ${this.#error.message}` : "";
     const actions = make("p", { className: "actions" });
-    if (state === "signed-out") actions.append(make("a", { href: "/sign-in", target: "_blank" }, "Sign in"));
-    if (state !== "absent") actions.append(this.#button("Try again", () => this.again()));
-    return [make("div", { className: "card lost" }, make("h2", {}, title), make("p", {}, text, status), actions)];
+    if (state === "signed-out") actions.append(make("a", { href: this.page("/sign-in"), target: "_blank" }, "Sign in"));
+    if (state !== "absent") actions.append(this.button("Try again", () => this.again()));
+    return [make("div", { className: "card lost" }, make("h2", {}, heading), make("p", {}, text, status), actions)];
   }
 
   #ended(doc) {
@@ -86,7 +90,7 @@ export class Outcome {
     const detail = failure.detail.charAt(0).toUpperCase() + failure.detail.slice(1);
     const actions = make("p", { className: "actions" });
     if (links.retry) actions.append(this.#starter("Retry", links.retry));
-    actions.append(this.#logButton());
+    actions.append(this.button("Download the log", () => this.download("txt")));
     return make(
       "div",
       { className: "card failed" },
@@ -102,7 +106,6 @@ export class Outcome {
     const summary = doc.activity_log.at(-1)?.message ?? "";
     const actions = make("p", { className: "actions" });
     if (this.#dashboard) actions.append(make("a", { className: "button", href: this.#dashboard }, "Open the portfolio"));
-    actions.append(this.#logButton());
     return make(
       "div",
       { className: doc.warnings_total ? "card gaps" : "card done" },
@@ -149,23 +152,19 @@ export class Outcome {
   }
 
   #starter(label, where, body = null) {
-    return this.#button(label, () => this.act(where, body), "");
-  }
-
-  #logButton() {
-    return this.#button("Download the log", () => this.download("txt"));
+    return this.button(label, () => this.act(where, body), "");
   }
 
   /** A button that says what went wrong with what it set going. */
-  #button(label, does, className = "quiet") {
+  button(label, does, className = "quiet") {
     const button = make("button", { type: "button", className }, label);
     button.addEventListener("click", async () => {
       button.disabled = true;
-      write(this.#said, "");
+      write(this.said, "");
       try {
         await does();
       } catch (error) {
-        write(this.#said, error.message);
+        write(this.said, error.message);
       } finally {
         button.disabled = false;
       }

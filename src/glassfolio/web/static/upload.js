@@ -62,7 +62,7 @@ async function hand(checks) {
     if (reply.ok) await accepted(reply, checks, rows);
     else await refused(reply, rows);
   } catch (error) {
-    say(error.name === "SignedOut" ? "You are signed out. Sign in in another tab, then try again." : "No answer arrived. Look at your portfolios before you try again: the file may have been stored.");
+    say(error.name === "SignedOut" ? "You are signed out. Sign in in another tab, then try again." : "No answer arrived. Press the button again: whatever became of this try, the file is stored once.");
   } finally {
     for (const button of buttons) button.disabled = false;
   }
@@ -82,13 +82,14 @@ async function send(checks, again = true) {
 
 async function accepted(reply, checks, rows) {
   const answer = await reply.json();
-  if (!checks) {
-    location.assign(`/portfolios/${answer.portfolio_id}/onboarding`);
-    return;
-  }
+  const onboarding = `/portfolios/${answer.portfolio_id}/onboarding`;
+  if (!checks && answer.warnings.length === 0) return location.assign(onboarding);
   const count = `${answer.positions} ${answer.positions === 1 ? "lot" : "lots"}`;
   const warned = answer.warnings.length ? `, with ${answer.warnings.length} warnings` : "";
-  show(make("p", { className: "notice good", role: "status" }, `The file is fine: ${count}${warned}. Nothing was stored yet.`), ...table(answer.warnings, rows));
+  const said = checks ? `The file is fine: ${count}${warned}. Nothing was stored yet.` : `The onboarding has started: ${count}${warned}. `;
+  const watch = checks ? "" : make("a", { href: onboarding }, "Watch it");
+  show(make("p", { className: "notice good", role: "status" }, said, watch), ...table(answer.warnings, rows));
+  watch.focus?.();
 }
 
 async function refused(reply, rows) {

@@ -2,7 +2,9 @@
 
 const DATE = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "long", year: "numeric", timeZone: "UTC" });
 const CLOCK = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const DAY = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric" });
 const NARROW = 2;
+const STILL_MS = 2_000;
 
 export const MARKS = {
   pending: ["○", "pending"],
@@ -37,21 +39,50 @@ function rough(seconds) {
   return `${Math.round(seconds / 360) / 10} h`;
 }
 
-/** What is left of an estimate after `age` seconds. */
-export function remaining(eta, age) {
-  const [likely, low, high] = [eta.seconds, eta.low, eta.high].map((value) => Math.max(0, value - age));
-  const why = eta.text.slice(eta.text.indexOf(", ") + 2);
+/** The remaining time as it is shown: changed every two seconds at most, and never longer without a reason. */
+export class Left {
+  #shown = "";
+  #since = 0;
+  #run = "";
+  #ends = [Infinity, Infinity, Infinity];
+
+  /** elapsed: seconds of the attempt so far. now: the page's clock in ms. */
+  text(doc, elapsed, now) {
+    const run = `${doc.run_id} ${doc.attempt} ${doc.eta?.reason}`;
+    if (run === this.#run && now - this.#since < STILL_MS) return this.#shown;
+    if (run !== this.#run) this.#ends = [Infinity, Infinity, Infinity];
+    this.#run = run;
+    this.#since = now;
+    this.#shown = doc.eta ? this.#span(doc, elapsed) : doc.state === "running" ? "estimating…" : "";
+    return this.#shown;
+  }
+
+  #span(doc, elapsed) {
+    const told = (Date.parse(doc.eta.as_of) - Date.parse(doc.started_at)) / 1000;
+    // When it will be over, in seconds of the attempt: that may only come nearer, but for a reason.
+    const { seconds, low, high } = doc.eta;
+    this.#ends = [seconds, low, high].map((left, place) => Math.min(this.#ends[place], Math.max(told, 0) + left));
+    return remaining(...this.#ends.map((end) => Math.max(0, end - elapsed)), doc.eta.text);
+  }
+}
+
+/** A remaining time in words, with what it rests on. */
+function remaining(likely, low, high, text) {
+  const why = text.slice(text.indexOf(", ") + 2);
   if (high <= 0) return "taking longer than expected";
-  if (high <= 1 || (low > 0 && high / low < NARROW)) return `about ${rough(likely)} left, ${why}`;
+  if (high <= 1 || (low > 0 && high / low < NARROW)) return `about ${rough(Math.max(1, likely))} left, ${why}`;
+  if (low < 1) return `up to ${rough(high)} left, ${why}`;
   const [first, last] = [rough(low), rough(high)];
   const unit = first.split(" ")[1];
   const span = first === last ? first : last.endsWith(` ${unit}`) ? `${first.split(" ")[0]}–${last}` : `${first}–${last}`;
   return `${span} left, ${why}`;
 }
 
-/** A moment on this machine's clock. */
+/** A moment on this machine's clock, with its day where that is not today. */
 export function clock(moment) {
-  return CLOCK.format(new Date(moment));
+  const then = new Date(moment);
+  const time = CLOCK.format(then);
+  return then.toDateString() === new Date().toDateString() ? time : `${DAY.format(then)} ${time}`;
 }
 
 /** What a phase is at: a date in words, or a symbol. */
