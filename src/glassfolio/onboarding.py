@@ -90,7 +90,7 @@ class Onboarding:
         try:
             with self.database.transaction() as connection:
                 if caller.trigger is Trigger.USER and self.upload_quotas:
-                    recent.take_upload(connection, caller.user_id, self.upload_quotas, self.clock.now())
+                    recent.take_upload(connection, caller.user_id, self.upload_quotas, portfolio.created_at)
                 portfolios.create(connection, portfolio, holdings.lots, holdings.format, holdings.sha256)
                 run_id = (
                     self.starter.begin(connection, portfolio, caller.trigger, caller.user_id)
@@ -182,7 +182,7 @@ class Onboarding:
 
     def _take_rerun(self, connection: sa.Connection, caller: Caller) -> None:
         if caller.trigger is Trigger.USER and self.rerun_quotas:
-            recent.take_rerun(connection, caller.user_id, self.rerun_quotas, self.clock.now())
+            recent.take_rerun(connection, caller.user_id, self.rerun_quotas, self.clock)
 
     def retry(self, caller: Caller, run_id: str) -> Run:
         """Start the next attempt of an ended run.
