@@ -165,7 +165,7 @@ class Onboarding:
     def _store(self, connection: sa.Connection, caller: Caller, checked: _Checked, *, start: bool) -> Opened:
         portfolio, holdings = checked.portfolio, checked.holdings
         if caller.trigger is Trigger.USER and self.upload_quotas:
-            recent.take_upload(connection, caller.user_id, self.upload_quotas, self.clock.now())
+            recent.take_upload(connection, caller.user_id, self.upload_quotas, portfolio.created_at)
         portfolios.create(connection, portfolio, holdings.lots, holdings.format, holdings.sha256)
         run_id = None
         if start:
@@ -279,7 +279,7 @@ class Onboarding:
 
     def _take_rerun(self, connection: sa.Connection, caller: Caller) -> None:
         if caller.trigger is Trigger.USER and self.rerun_quotas:
-            recent.take_rerun(connection, caller.user_id, self.rerun_quotas, self.clock.now())
+            recent.take_rerun(connection, caller.user_id, self.rerun_quotas, self.clock)
 
     def _started(self, connection: sa.Connection, caller: Caller, run_id: str) -> Started:
         shown = or_not_found(rows.document_of(connection, run_id, caller.user_id))

@@ -3,7 +3,7 @@
 Rows are tuples in the order of `columns`; dates are ISO text, absent numbers are None.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -53,8 +53,24 @@ def _copy(connection: sa.Connection, table: str, names: str, conflict: str, rows
 
 def insert_missing(connection: sa.Connection, table: sa.Table, **values: Any) -> None:
     """Insert one row unless a row with its unique key exists."""
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    connection.execute(dialect.insert(table).values(**values).on_conflict_do_nothing())
+    connection.execute(_insert(connection, table).values(**values).on_conflict_do_nothing())
+
+
+def insert_or_change(
+    connection: sa.Connection, table: sa.Table, values: Mapping[str, Any], changes: Mapping[str, Any]
+) -> Any:
+    """Insert one row, or change the row with its primary key; returns the row as it is then.
+
+    Done as one statement: whoever else does the same waits, and finds what this one has left.
+    """
+    keys = list(table.primary_key.columns)
+    statement = _insert(connection, table).values(**values)
+    changing = statement.on_conflict_do_update(index_elements=keys, set_=changes)
+    return connection.execute(changing.returning(table)).one()
+
+
+def _insert(connection: sa.Connection, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
+    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
 
 
 def nullable(values: NDArray[np.float64]) -> list[float | None]:

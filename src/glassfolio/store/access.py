@@ -124,23 +124,24 @@ def count_try(
     """Count a try as a wrong one until it is forgiven; returns None when it may be made.
 
     When `most` wrong ones came in a row and the last of them after `since`, nothing is counted and the
-    moment of that last one comes back. Tries at the same time are counted one after the other. A try from
-    the future was made before the clock was set back, and is forgotten.
+    moment of that last one comes back. Tries at the same time are counted one after the other, in whatever
+    order they read their clocks. A last one ahead of `now`, because the clock was set back, is taken for made
+    now.
     """
-    old = sa.or_(password_tries.c.last_at <= since, password_tries.c.last_at > now)
-    connection.execute(sa.delete(password_tries).where(old))
-    key = {"account": account, "address": address}
-    bulk.insert_missing(connection, password_tries, **key, failures=0, last_at=now)
-    mine = [password_tries.c[name] == value for name, value in key.items()]
-    counted = connection.execute(
-        sa.update(password_tries)
-        .where(*mine, password_tries.c.failures < most)
-        .values(failures=password_tries.c.failures + 1, last_at=now)
+    connection.execute(sa.delete(password_tries).where(password_tries.c.last_at <= since))
+    made, last = password_tries.c.failures, password_tries.c.last_at
+    moment = sa.literal(now, last.type)
+    counted = bulk.insert_or_change(
+        connection,
+        password_tries,
+        {"account": account, "address": address, "failures": 1, "last_at": now},
+        {
+            "failures": sa.case((made < most, made + 1), else_=most + 1),
+            "last_at": sa.case((sa.or_(made < most, last > moment), moment), else_=last),
+        },
     )
-    if counted.rowcount:
-        return None
-    last: datetime = connection.execute(sa.select(password_tries.c.last_at).where(*mine)).scalar_one()
-    return last
+    refused_since: datetime | None = counted.last_at if counted.failures > most else None
+    return refused_since
 
 
 def forgive_tries(connection: sa.Connection, account: str, address: str) -> None:

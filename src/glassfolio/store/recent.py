@@ -7,11 +7,12 @@ other. Knows nothing of requests.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from math import ceil
 
 import sqlalchemy as sa
 
+from glassfolio.clock import Clock
 from glassfolio.db.tables import activity, portfolio, run, user
 from glassfolio.errors import TooManyRequests
 
@@ -36,20 +37,29 @@ def uploads(per_minute: int, per_hour: int) -> tuple[Quota, ...]:
 
 
 def wait_for_turn(connection: sa.Connection, user_id: str) -> None:
-    """Transactions of one person that begin with this come one after the other."""
+    """Transactions of one person that begin with this come one after the other: the second sees what the
+    first has added.
+    """
     connection.execute(sa.update(user).where(user.c.id == user_id).values(subject=user.c.subject))
 
 
-def take_upload(connection: sa.Connection, user_id: str, quotas: Sequence[Quota], now: datetime) -> None:
-    """The person's turn to store a portfolio, deleted ones counted too. Raises TooManyRequests."""
+def take_upload(
+    connection: sa.Connection, user_id: str, quotas: Sequence[Quota], created_at: datetime
+) -> None:
+    """The person's turn to store a portfolio made at `created_at`, deleted ones counted too.
+
+    Raises TooManyRequests.
+    """
     wait_for_turn(connection, user_id)
     stored = sa.select(portfolio.c.created_at).where(portfolio.c.owner_id == user_id)
-    _refuse_over(connection, stored, portfolio.c.created_at, quotas, now)
+    _refuse_over(connection, stored, portfolio.c.created_at, quotas, created_at)
 
 
-def take_rerun(connection: sa.Connection, user_id: str, quotas: Sequence[Quota], now: datetime) -> None:
+def take_rerun(connection: sa.Connection, user_id: str, quotas: Sequence[Quota], clock: Clock) -> None:
     """The person's turn to begin an attempt other than a portfolio's very first. Raises TooManyRequests."""
     wait_for_turn(connection, user_id)
+    # Not before: what others began while this one waited belongs to its hour.
+    now = clock.now()
     oldest = min((_window_start(now, quota) for quota in quotas), default=now)
     other, queued = run.alias("other"), activity.alias("queued")
     follows_another = sa.exists(
@@ -83,7 +93,9 @@ def _refuse_over(
 ) -> None:
     for quota in quotas:
         start = _window_start(now, quota)
-        within = rows.where(at >= start, at <= now).limit(quota.most)
+        # The whole window: others may have read their clock later, and have had their turn before.
+        end = start + timedelta(seconds=quota.seconds)
+        within = rows.where(at >= start, at < end).limit(quota.most)
         if len(connection.execute(within).all()) == quota.most:
             wait = ceil((start - now).total_seconds() + quota.seconds)
             raise TooManyRequests(quota.name, max(1, wait), quota.most, quota.seconds)
