@@ -12,10 +12,11 @@ from uuid import uuid4
 import pytest
 
 from glassfolio.clock import Clock
-from glassfolio.errors import TooManyRequests
+from glassfolio.errors import Refused, TooManyRequests
 from glassfolio.model.run import Trigger
-from glassfolio.onboarding import Caller, Onboarding, Upload
+from glassfolio.onboarding import Caller, Onboarding, Once, Upload
 from glassfolio.store import portfolios
+from glassfolio.store.idempotency import Answer
 from glassfolio.store.recent import Quota
 from glassfolio.wiring import Parts, assemble
 from tests.contracts.running import ONE_LOT, ShiftedClock, form, make_settings
@@ -89,7 +90,14 @@ def test_retries_at_the_same_time_are_counted_one_by_one(parts: Parts, caller: C
     """Was: those that waited for their turn had read the clock before, and saw nothing of what was begun."""
     onboarding = limited(parts, parts.clock)
     runs = cancelled_runs(parts, caller, AT_ONCE)
-    assert admitted([partial(onboarding.retry, caller, run_id) for run_id in runs]) == MOST
+    assert admitted([partial(retry, onboarding, caller, run_id) for run_id in runs]) == MOST
+
+
+def retry(onboarding: Onboarding, caller: Caller, run_id: str) -> None:
+    def refuse(refused: Refused) -> Answer:
+        raise refused
+
+    onboarding.retry(caller, run_id, Once(lambda _started: Answer(202, {}, b""), refuse))
 
 
 def test_uploads_at_the_same_time_are_counted_one_by_one(parts: Parts, caller: Caller) -> None:
@@ -110,11 +118,11 @@ def test_uploads_and_retries_count_for_whoever_reads_a_clock_that_is_behind(
     with pytest.raises(TooManyRequests):
         store(onboarding, caller)
     for _ in range(MOST):
-        onboarding.retry(caller, runs[0])
+        retry(onboarding, caller, runs[0])
         onboarding.cancel(caller, runs[0])
     clock.moment = START
     with pytest.raises(TooManyRequests):
-        onboarding.retry(caller, runs[0])
+        retry(onboarding, caller, runs[0])
 
 
 def test_what_lies_in_a_later_hour_counts_for_nobody(parts: Parts, caller: Caller) -> None:

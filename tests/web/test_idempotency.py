@@ -54,7 +54,8 @@ def send(
 
 
 def post(client: httpx.Client, path: str, key: str, body: bytes = b"") -> httpx.Response:
-    return client.post(f"/api/v1/{path}", headers={KEY: key}, content=body)
+    headers = {KEY: key, "Content-Type": "application/json"} if body else {KEY: key}
+    return client.post(f"/api/v1/{path}", headers=headers, content=body)
 
 
 def new_key() -> str:

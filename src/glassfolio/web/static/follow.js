@@ -1,7 +1,7 @@
 // Follows one status resource: by its event stream, by polling where there is no stream, once for all tabs.
 // Knows nothing of what a document means, but for its `seq`, its `status` and when to ask again.
 
-import { Refused, Service, hinted } from "./service.js";
+import { Refused, Client, hinted } from "./client.js";
 
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 30_000;
@@ -31,7 +31,7 @@ const SHARED_STATES = ["connecting", "live", "polling", "behind", "unavailable",
  * resting (nothing has changed for half an hour).
  */
 export class Follower {
-  #service;
+  #client;
   #name;
   #told;
   #stood;
@@ -52,13 +52,13 @@ export class Follower {
   #streamFrom = 0;
 
   /**
-   * service: whose address is the status resource. owner: whose it is, which names what the tabs of a browser
+   * client: whose address is the status resource. owner: whose it is, which names what the tabs of a browser
    * share; null shares nothing. told(document, arrived): for each document, with the moment on the page's
    * clock when it was new. stood(state, error): for each change of how the view stands.
    */
-  constructor({ service, owner, told, stood }) {
-    this.#service = service;
-    this.#name = owner === null ? null : `glassfolio ${owner} ${service.address}`;
+  constructor({ client, owner, told, stood }) {
+    this.#client = client;
+    this.#name = owner === null ? null : `glassfolio ${owner} ${client.address}`;
     this.#told = told;
     this.#stood = stood;
   }
@@ -219,7 +219,7 @@ export class Follower {
     try {
       const known = this.#document === null ? {} : { "Last-Event-ID": String(this.#document.seq) };
       const both = AbortSignal.any([signal, silence.signal]);
-      const reply = await this.#service.request(`${this.#service.address}/events`, { headers: known, signal: both });
+      const reply = await this.#client.request(`${this.#client.address}/events`, { headers: known, signal: both });
       if (reply.status === 204) return this.#end();
       for await (const event of events(reply.body, heard)) {
         if (event.name === "status") this.#take(JSON.parse(event.data), null);
@@ -248,7 +248,7 @@ export class Follower {
 
   async #poll(signal) {
     const headers = this.#tag === null ? {} : { "If-None-Match": this.#tag };
-    const reply = await this.#service.request(this.#service.address, { headers, signal: Service.patient(signal) });
+    const reply = await this.#client.request(this.#client.address, { headers, signal: Client.patient(signal) });
     this.#stand("polling");
     this.#beat();
     if (reply.status === 200) this.#take(await reply.json(), reply.headers.get("ETag"));

@@ -8,7 +8,7 @@ import { ActivityLog } from "./activity-log.js";
 import { attribute, make, save, write } from "./dom.js";
 import { Follower } from "./follow.js";
 import { Outcome } from "./outcome.js";
-import { Service } from "./service.js";
+import { Client } from "./client.js";
 import { Left, clock, count, duration, holdUp, mark, sentence } from "./words.js";
 
 const STYLE = new URL("onboarding-progress.css", import.meta.url).href;
@@ -38,26 +38,26 @@ export class OnboardingProgress extends HTMLElement {
   #again = null;
   #ticking = null;
   #left = new Left();
-  #service = null;
+  #client = null;
   #log = new ActivityLog(() => this.#download("txt"));
   #outcome = new Outcome({
     act: (where, body) => this.#act(where, body),
     download: (form) => this.#download(form),
     again: () => this.#follower.restart(),
-    page: (path) => new URL(path, this.#service.address).href,
+    page: (path) => new URL(path, this.#client.address).href,
   });
   #parts = {};
 
   connectedCallback() {
     if (this.shadowRoot === null) this.#build();
-    this.#service = new Service({
+    this.#client = new Client({
       address: this.getAttribute("status"),
       // Looked up late: a page may set them before or after this class is there.
       token: () => this.token(),
       forget: () => this.forget?.(),
     });
     this.#follower = new Follower({
-      service: this.#service,
+      client: this.#client,
       owner: this.getAttribute("owner"),
       told: (doc, arrived) => this.#take(doc, arrived),
       stood: (state, error) => this.#stand(state, error),
@@ -235,7 +235,7 @@ export class OnboardingProgress extends HTMLElement {
         const feed = doc.activity_log;
         const more = doc.attempt > 1 || doc.log.total > feed.length;
         if (!more || this.#log.last >= feed[0].seq - 1) return this.#log.add(feed);
-        const reply = await this.#service.request(`${doc.links.log}?after=${this.#log.last}&limit=${LOG_PAGE}`);
+        const reply = await this.#client.request(`${doc.links.log}?after=${this.#log.last}&limit=${LOG_PAGE}`);
         const { entries } = await reply.json();
         if (doc.run_id !== this.#doc.run_id) continue;
         if (entries.length === 0) return this.#log.add(this.#doc.activity_log);
@@ -254,7 +254,7 @@ export class OnboardingProgress extends HTMLElement {
     const headers = { "Idempotency-Key": crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}` };
     if (body !== null) headers["Content-Type"] = "application/json";
     try {
-      await this.#service.request(where, { method: "POST", headers, body: body && JSON.stringify(body) });
+      await this.#client.request(where, { method: "POST", headers, body: body && JSON.stringify(body) });
     } catch (error) {
       // Looking again tells how to sign in.
       if (error.status === 401) this.#follower.restart();
@@ -267,7 +267,7 @@ export class OnboardingProgress extends HTMLElement {
   }
 
   async #download(form) {
-    const reply = await this.#service.request(`${this.#doc.links.download}?format=${form}`);
+    const reply = await this.#client.request(`${this.#doc.links.download}?format=${form}`);
     const named = /filename="([^"]+)"/.exec(reply.headers.get("Content-Disposition") ?? "");
     save(named?.[1] ?? `glassfolio-setup-log.${form}`, await reply.blob());
   }

@@ -1,4 +1,4 @@
-// Requests to a service with a bearer token, and what they come to when they come to no answer.
+// Requests with a bearer token, and what they come to when they come to no answer.
 
 const REPLY_MS = 15_000;
 const LONGEST_HINT_MS = 120_000;
@@ -24,7 +24,7 @@ export function hinted(header) {
   return Number.isFinite(seconds) ? Math.min(LONGEST_HINT_MS, Math.max(1, seconds) * 1000) : null;
 }
 
-export class Service {
+export class Client {
   /**
    * address: what others are relative to. token: an async function that gives a bearer token, or throws an
    * error named SignedOut. forget: drops a token that was refused.
