@@ -17,6 +17,8 @@ from glassfolio.store.live import Version
 
 # A run that began and ended between two looks is found by this slower one.
 WHOLE_LOOK_SECONDS = 1.0
+# Whose a watched portfolio is.
+OWNERS_SECONDS = 10.0
 
 
 class Topic(NamedTuple):
@@ -57,6 +59,7 @@ class Following:
     _known: dict[Topic, Version | None] = field(default_factory=dict)
     _running: set[str] = field(default_factory=set)
     _looked: float = 0.0
+    _asked: float = 0.0
     _behind: bool = True
 
     def wait(self) -> list[News | Owned]:
@@ -68,15 +71,18 @@ class Following:
         if not topics:
             return []
         news: list[News | Owned] = []
-        if self._behind or any(version is None for version in self._known.values()):
+        owners_due = now - self._asked >= OWNERS_SECONDS
+        if self._behind or owners_due or any(version is None for version in self._known.values()):
             whole = now - self._looked >= WHOLE_LOOK_SECONDS
             with self.reading.setup.database.reading() as connection:
                 found = self._whole(connection, topics) if whole else self._quick(connection, topics)
                 news += self._news(connection, found)
                 if whole:
+                    self._looked, self._behind = now, False
+                if owners_due:
                     owners = live.owners(connection, {topic.portfolio_id for topic in topics})
                     news += [Owned(topic, owners.get(topic.portfolio_id)) for topic in topics]
-                    self._looked, self._behind = now, False
+                    self._asked = now
         return news
 
     def _quick(self, connection: sa.Connection, topics: Iterable[Topic]) -> dict[Topic, Version]:
