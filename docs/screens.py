@@ -18,6 +18,13 @@ from tests.fakes.tiingo import FakeTiingo
 
 SCREENS = Path(__file__).parent / "screens"
 SIZE = {"width": 960, "height": 900}
+SHIFTED_DATE = """
+  const shift = MOMENT - Date.now();
+  globalThis.Date = class extends Date {
+    constructor(...given) { super(...(given.length ? given : [Date.now()])); }
+    static now() { return super.now() + shift; }
+  };
+"""
 BAD = b"""Symbol,Quantity,Entry Price Per Share,Entry Date
 AAPL,100,150.25,2021-03-15
 MSFT,ten,232.90,2021-02-30
@@ -44,6 +51,9 @@ def somebody(chromium: Browser, **how: str) -> Iterator[tuple[Person, FakeTiingo
             running(settings, clock=ShiftedClock(AFTER_THE_LAST_SESSION)) as service,
             Person(chromium, service, "you", viewport=SIZE, **how) as person,
         ):
+            # The prices end in 2022: the clock of the service stands there, and so does the browser's.
+            moment = int(AFTER_THE_LAST_SESSION.timestamp() * 1000)
+            person.page.add_init_script(SHIFTED_DATE.replace("MOMENT", str(moment)))
             yield person, provider, service
 
 
@@ -51,7 +61,7 @@ def take(chromium: Browser) -> None:
     """Take every picture."""
     for scheme in ("light", "dark"):
         with somebody(chromium, color_scheme=scheme) as (person, provider, _service):
-            provider.delay = 1.2
+            provider.delay = 2.0
             person.hand_in(name="My portfolio")
             person.sees("Fetched prices for 5 of")
             save(person, f"running-{scheme}")
