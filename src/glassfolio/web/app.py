@@ -78,15 +78,12 @@ def create_app(parts: Parts, *, with_worker: bool = True, limits: Limits | None 
     page_security.install(app, parts.settings)
     app.add_middleware(Bounds)
     app.add_middleware(TellLimits)
-    # Polled most, so matched first.
-    app.include_router(status.router)
-    app.include_router(events.router)
-    app.include_router(portfolios.router)
-    app.include_router(results.router)
-    app.include_router(health.router)
-    app.include_router(tokens.router)
-    app.include_router(sign_in.router)
-    app.include_router(pages.router)
-    app.include_router(portfolio_pages.router)
+    _add_routes(app)
     app.mount("/static", pages.STATIC)
     return app
+
+
+def _add_routes(app: FastAPI) -> None:
+    # Polled most, so matched first.
+    for module in (status, events, portfolios, results, health, tokens, sign_in, pages, portfolio_pages):
+        app.include_router(module.router)
