@@ -10,8 +10,9 @@ from pathlib import Path
 from glassfolio.analytics.factors import FACTOR_SETS
 from glassfolio.batch.observing import observe
 from glassfolio.batch.pipeline import Pipeline
-from glassfolio.batch.start import RUNS, Starter, statements
+from glassfolio.batch.start import NIGHTLY, RUNS, Starter, statements
 from glassfolio.batch.task import Setup, Workplace
+from glassfolio.batches import Batches
 from glassfolio.clock import Clock, SystemClock
 from glassfolio.db.engine import SQLITE, Database, connect
 from glassfolio.engine.app import VERSION, Dispatcher, Engine, Queue, new_executor_id
@@ -25,6 +26,7 @@ from glassfolio.identity.keyset import FixedKeys, Keys, KeySet, OneKey
 from glassfolio.identity.verifier import Verifier
 from glassfolio.onboarding import Onboarding
 from glassfolio.operations import NETWORK_FILE_SYSTEMS, file_system, require_migrated
+from glassfolio.overseeing import Overseeing
 from glassfolio.providers import PROVIDERS
 from glassfolio.providers.base import PriceProvider, ProviderSettings
 from glassfolio.providers.timing import Timing
@@ -38,7 +40,7 @@ from glassfolio.signing_in import SigningIn
 from glassfolio.store import recent
 from glassfolio.store.market import Allowance
 
-QUEUES: tuple[Queue, ...] = (RUNS,)
+QUEUES: tuple[Queue, ...] = (RUNS, NIGHTLY)
 STOP_SECONDS = 10
 
 
@@ -53,6 +55,8 @@ class Parts:
     setup: Setup
     dispatcher: Dispatcher
     onboarding: Onboarding
+    batches: Batches
+    overseeing: Overseeing
     reading: Reading
     results: Results
     issuer: Issuer | None
@@ -125,6 +129,8 @@ def assemble(settings: Settings, clock: Clock | None = None) -> Parts:
         setup,
         dispatcher,
         Onboarding(database, clock, sessions, starter, reading, quotas),
+        Batches(setup, clock, starter),
+        Overseeing(setup, clock, reading),
         reading,
         Results(setup),
         signer,

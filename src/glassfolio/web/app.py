@@ -9,6 +9,7 @@ from starlette.concurrency import run_in_threadpool
 
 from glassfolio import __version__
 from glassfolio.web import (
+    admin,
     errors,
     events,
     health,
@@ -85,5 +86,16 @@ def create_app(parts: Parts, *, with_worker: bool = True, limits: Limits | None 
 
 def _add_routes(app: FastAPI) -> None:
     # Polled most, so matched first.
-    for module in (status, events, portfolios, results, health, tokens, sign_in, pages, portfolio_pages):
+    for module in (
+        status,
+        events,
+        portfolios,
+        results,
+        admin,
+        health,
+        tokens,
+        sign_in,
+        pages,
+        portfolio_pages,
+    ):
         app.include_router(module.router)
