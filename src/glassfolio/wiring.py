@@ -24,6 +24,7 @@ from glassfolio.identity.claims import outside_rules
 from glassfolio.identity.issuer import Issuer
 from glassfolio.identity.keyset import FixedKeys, Keys, KeySet, OneKey
 from glassfolio.identity.verifier import Verifier
+from glassfolio.nightly import Nightly
 from glassfolio.onboarding import Onboarding
 from glassfolio.operations import NETWORK_FILE_SYSTEMS, file_system, require_migrated
 from glassfolio.overseeing import Overseeing
@@ -190,7 +191,7 @@ def make_provider(settings: Settings, database: Database, sessions: Sessions, wa
 
 
 class Worker:
-    """The part of a process that carries runs: engine, heartbeat, reaper, reconcile."""
+    """The part of a process that carries runs: engine, heartbeat, reaper, reconcile, nightly."""
 
     def __init__(
         self,
@@ -217,17 +218,23 @@ class Worker:
             self.engine.executor_id,
             self.engine.is_under_way,
         )
-        self._reconciler = Watch("reconcile", min(max(lease, 1.0), 15.0), reconciler.reconcile)
+        often = min(max(lease, 1.0), 15.0)
+        self._watches = [Watch("reconcile", often, reconciler.reconcile)]
+        if parts.settings.night is not None:
+            nightly = Nightly(parts.batches, parts.clock, *parts.settings.night)
+            self._watches.append(Watch("nightly", often, nightly.look))
 
     def start(self) -> None:
         """Begin to take runs."""
         self.engine.launch(QUEUES)
         self._liveness.start()
-        self._reconciler.start()
+        for watch in self._watches:
+            watch.start()
 
     def stop(self, seconds: int = STOP_SECONDS) -> None:
         """Take no more runs, let those under way reach a chunk boundary, and leave."""
-        self._reconciler.stop()
+        for watch in self._watches:
+            watch.stop()
         self.engine.stop(seconds)
         self._pipeline.close()
         self._liveness.stop()
