@@ -8,6 +8,8 @@ from uuid import uuid4
 
 import pytest
 
+from glassfolio.store import recent, rows
+from glassfolio.store.recent import Quota
 from tests.contracts.operating import (
     ADMIN,
     AFTER_NEXT,
@@ -321,6 +323,19 @@ class TestOperator:
             started = office.start(force_rerun=True)
             assert started["runs"] == []
             assert started["skipped"] == [{"portfolio_id": told["portfolio_id"], "reason": "at_work"}]
+
+    def test_a_batch_takes_nothing_from_what_the_owner_may_start(self, hire: Hire) -> None:
+        with hire(worker=False) as office:
+            told = opened(office.service.client("alice"), APPLE)
+            office.boss.post(f"{ADMIN}/{told['run_id']}/cancel")
+            for _batch in range(2):
+                started = office.start(portfolio_ids=[told["portfolio_id"]])
+                office.boss.post(f"{ADMIN}/{started['batch_id']}/cancel")
+            parts = office.service.parts
+            with parts.database.transaction() as connection:
+                found = rows.get(connection, told["run_id"])
+                assert found is not None
+                recent.take_rerun(connection, found.owner_id, (Quota("rerun", 1, 3600),), parts.clock.now())
 
     def test_a_repeated_request_with_its_key_starts_once(self, hire: Hire) -> None:
         with hire(worker=False) as office:
