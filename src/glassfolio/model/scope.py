@@ -103,6 +103,9 @@ class ScopeProblem:
     code: ScopeCode
     place: int | None = None
 
+    def __str__(self) -> str:
+        return self.detail
+
     @property
     def detail(self) -> str:
         """The sentence."""
