@@ -1,7 +1,10 @@
-"""The settings of identity: what must go together, and what is refused before anything starts."""
+"""Settings of identity and of the night: what must go together, and what is refused at the start."""
 
+from datetime import time
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -149,3 +152,27 @@ def test_what_can_be_read_on_the_way_is_not_confidential() -> None:
     assert all(map(is_confidential, ("https://a.example/x?y", "http://127.0.0.1:1/x", "http://localhost")))
     wrong = ("http://a.example", "https://", "http://", "https://[", "ws://127.0.0.1", "127.0.0.1")
     assert not any(map(is_confidential, wrong))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "18:30",
+        "25:00 America/New_York",
+        "18:60 UTC",
+        "18:30 Mars/Base",
+        "18:30 ../etc",
+        "18:30 /etc",
+        "Off",
+    ],
+)
+def test_a_night_that_cannot_be_is_refused(value: str, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="GLASSFOLIO_NIGHTLY"):
+        load(data_dir=tmp_path, nightly=value)
+
+
+def test_the_night_is_an_hour_by_the_clocks_of_a_zone(tmp_path: Path) -> None:
+    assert load(data_dir=tmp_path).night == (time(18, 30), ZoneInfo("America/New_York"))
+    assert load(data_dir=tmp_path, nightly="06:05 UTC").night == (time(6, 5), ZoneInfo("UTC"))
+    assert load(data_dir=tmp_path, nightly="off").night is None

@@ -18,6 +18,7 @@
     │   ├── RunEnded                the run is over
     │   ├── NothingToValue          no lot can be valued on any session
     │   ├── BadIdempotencyKey       one that cannot be taken
+    │   ├── BadScope                a batch that may not begin, with every reason
     │   ├── IdempotencyKeyReused    for another request than the first
     │   ├── IdempotencyKeyInUse     the first request is still being handled
     │   └── TooManyRequests         a limit is reached; it says when to come back
@@ -135,6 +136,14 @@ class NothingToValue(Refused):
 
 class BadIdempotencyKey(Refused):
     """An Idempotency-Key is sent once and has 1 to 255 printable ASCII characters."""
+
+
+class BadScope(Refused):
+    """The scope cannot be taken; nothing was started."""
+
+    def __init__(self, problems: Sequence[object]) -> None:
+        super().__init__()
+        self.problems = tuple(problems)
 
 
 class IdempotencyKeyReused(Refused):

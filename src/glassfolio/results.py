@@ -20,7 +20,7 @@ from glassfolio.errors import NotFound, or_not_found
 from glassfolio.model.holdings import Portfolio
 from glassfolio.model.market import FloatArray
 from glassfolio.model.results import Reason, finite, reason_word, warning_words
-from glassfolio.store import blocks, portfolios, results, snapshots
+from glassfolio.store import batches, blocks, portfolios, results, snapshots
 
 Record = dict[str, Any]
 EMPTY: Record = {
@@ -148,10 +148,13 @@ class Results:
         return (self._task(connection, portfolio), newest) if newest is not None else (None, None)
 
     def _task(self, connection: sa.Connection, portfolio: Portfolio) -> Task | None:
-        if portfolio.shown_run is None:
+        """The portfolio over all its snapshots, whichever runs made them."""
+        first = batches.history_begins(connection, portfolio.id)
+        newest = snapshots.newest_session(connection, portfolio.id)
+        if first is None or newest is None:
             return None
         # A workplace of its own: what is read here must not outlive this request.
-        return Workplace(self.setup).task_in(connection, portfolio.shown_run)
+        return Workplace(self.setup).over(connection, portfolio, first, newest)
 
 
 def _snapshot(row: Record) -> Record:

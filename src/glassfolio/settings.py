@@ -4,10 +4,11 @@ Knows nothing of what the settings bring about.
 """
 
 import re
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
     BeforeValidator,
@@ -26,11 +27,22 @@ from glassfolio.identity.origin import is_confidential, is_origin
 PREFIX = "GLASSFOLIO_"
 OFF = "off"
 STATUS_RATE = re.compile(r"([1-9][0-9]{0,5})/s, burst ([1-9][0-9]{0,5})", re.ASCII)
+NIGHTLY = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9]) ([A-Za-z0-9_+/-]{1,64})", re.ASCII)
 UPLOAD_RATE = re.compile(r"([1-9][0-9]{0,5})/min, ([1-9][0-9]{0,5})/h", re.ASCII)
 
 
 def _listed(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _hour(value: str) -> tuple[time, ZoneInfo] | None:
+    found = NIGHTLY.fullmatch(value)
+    if found is None:
+        return None
+    try:
+        return time(int(found[1]), int(found[2])), ZoneInfo(found[3])
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return None
 
 
 Listed = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
@@ -76,6 +88,7 @@ class Settings(BaseSettings):
     log_format: Literal["console", "json"] | None = None
     status_rate: str = "1/s, burst 5"
     upload_rate: str = "30/min, 200/h"
+    nightly: str = "18:30 America/New_York"
 
     @field_validator(
         "factor_set",
@@ -122,6 +135,13 @@ class Settings(BaseSettings):
             raise ValueError(f"must look like `{like}`, or be `{OFF}`")
         return value
 
+    @field_validator("nightly")
+    @classmethod
+    def _is_hour(cls, value: str) -> str:
+        if value != OFF and _hour(value) is None:
+            raise ValueError(f"must look like `18:30 America/New_York`, or be `{OFF}`")
+        return value
+
     @model_validator(mode="after")
     def _complete(self) -> "Settings":
         if self.provider == "files" and self.prices_dir is None:
@@ -164,6 +184,11 @@ class Settings(BaseSettings):
         """Uploads a minute and an hour, for one caller; None when they are not limited."""
         found = UPLOAD_RATE.fullmatch(self.upload_rate)
         return (int(found[1]), int(found[2])) if found else None
+
+    @property
+    def night(self) -> tuple[time, ZoneInfo] | None:
+        """When the nightly catch-up is due, by the clocks of which zone; None for never."""
+        return _hour(self.nightly)
 
     @property
     def factors(self) -> str:

@@ -10,8 +10,9 @@ from pathlib import Path
 from glassfolio.analytics.factors import FACTOR_SETS
 from glassfolio.batch.observing import observe
 from glassfolio.batch.pipeline import Pipeline
-from glassfolio.batch.start import RUNS, Starter, statements
+from glassfolio.batch.start import NIGHTLY, RUNS, Starter, statements
 from glassfolio.batch.task import Setup, Workplace
+from glassfolio.batches import Batches
 from glassfolio.clock import Clock, SystemClock
 from glassfolio.db.engine import SQLITE, Database, connect
 from glassfolio.engine.app import VERSION, Dispatcher, Engine, Queue, new_executor_id
@@ -23,8 +24,10 @@ from glassfolio.identity.claims import outside_rules
 from glassfolio.identity.issuer import Issuer
 from glassfolio.identity.keyset import FixedKeys, Keys, KeySet, OneKey
 from glassfolio.identity.verifier import Verifier
+from glassfolio.nightly import Nightly
 from glassfolio.onboarding import Onboarding
 from glassfolio.operations import NETWORK_FILE_SYSTEMS, file_system, require_migrated
+from glassfolio.overseeing import Overseeing
 from glassfolio.providers import PROVIDERS
 from glassfolio.providers.base import PriceProvider, ProviderSettings
 from glassfolio.providers.timing import Timing
@@ -38,7 +41,7 @@ from glassfolio.signing_in import SigningIn
 from glassfolio.store import recent
 from glassfolio.store.market import Allowance
 
-QUEUES: tuple[Queue, ...] = (RUNS,)
+QUEUES: tuple[Queue, ...] = (RUNS, NIGHTLY)
 STOP_SECONDS = 10
 
 
@@ -53,6 +56,8 @@ class Parts:
     setup: Setup
     dispatcher: Dispatcher
     onboarding: Onboarding
+    batches: Batches
+    overseeing: Overseeing
     reading: Reading
     results: Results
     issuer: Issuer | None
@@ -125,6 +130,8 @@ def assemble(settings: Settings, clock: Clock | None = None) -> Parts:
         setup,
         dispatcher,
         Onboarding(database, clock, sessions, starter, reading, quotas),
+        Batches(setup, clock, starter),
+        Overseeing(setup, clock, reading),
         reading,
         Results(setup),
         signer,
@@ -184,7 +191,7 @@ def make_provider(settings: Settings, database: Database, sessions: Sessions, wa
 
 
 class Worker:
-    """The part of a process that carries runs: engine, heartbeat, reaper, reconcile."""
+    """The part of a process that carries runs: engine, heartbeat, reaper, reconcile, nightly."""
 
     def __init__(
         self,
@@ -211,17 +218,23 @@ class Worker:
             self.engine.executor_id,
             self.engine.is_under_way,
         )
-        self._reconciler = Watch("reconcile", min(max(lease, 1.0), 15.0), reconciler.reconcile)
+        often = min(max(lease, 1.0), 15.0)
+        self._watches = [Watch("reconcile", often, reconciler.reconcile)]
+        if parts.settings.night is not None:
+            nightly = Nightly(parts.batches, parts.clock, *parts.settings.night)
+            self._watches.append(Watch("nightly", often, nightly.look))
 
     def start(self) -> None:
         """Begin to take runs."""
         self.engine.launch(QUEUES)
         self._liveness.start()
-        self._reconciler.start()
+        for watch in self._watches:
+            watch.start()
 
     def stop(self, seconds: int = STOP_SECONDS) -> None:
         """Take no more runs, let those under way reach a chunk boundary, and leave."""
-        self._reconciler.stop()
+        for watch in self._watches:
+            watch.stop()
         self.engine.stop(seconds)
         self._pipeline.close()
         self._liveness.stop()

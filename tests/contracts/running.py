@@ -56,6 +56,7 @@ def make_settings(folder: Path, url: str | None = None, **changes: Any) -> Setti
         "history_sessions": 70,
         "status_rate": "off",
         "upload_rate": "off",
+        "nightly": "off",
         **changes,
     }
     return Settings.model_validate(given)

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from glassfolio.batch.pipeline import NAMES
 from glassfolio.model.holdings import InvestmentClass, Lot, Portfolio
-from glassfolio.model.run import Trigger
+from glassfolio.model.run import RunKind, Trigger
 from glassfolio.store import portfolios, runs
 
 NOW = datetime(2022, 12, 29, 12, 0, 0, 123000, tzinfo=UTC)
@@ -62,7 +62,7 @@ def open_run(connection: sa.Connection, item: Portfolio, seconds: float = 0) -> 
     opening = runs.Opening(
         item.id,
         item.owner_id,
-        "onboarding",
+        RunKind.ONBOARDING,
         Trigger.USER,
         item.owner_id,
         date(2022, 9, 19),

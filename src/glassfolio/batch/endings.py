@@ -32,10 +32,11 @@ def fail(turn: runs.Turn, code: FailureCode, key: str | None = None, error_id: s
     turn.say("RUN_FAILED", at, reason=text.reason, action=text.action)
 
 
-def cancel(turn: runs.Turn) -> None:
-    """End an attempt that its owner cancelled."""
+def cancel(turn: runs.Turn, by: FailureCode | None = None) -> None:
+    """End an attempt that its owner or an operator cancelled. by: None for whoever asked for it before."""
+    asked = turn.row["failure_code"]
     turn.note(Mark.END)
-    turn.end(Conclusion.CANCELLED, FailureCode.CANCELLED_BY_OWNER)
+    turn.end(Conclusion.CANCELLED, by or FailureCode(asked or FailureCode.CANCELLED_BY_OWNER))
     turn.say("RUN_CANCELLED")
 
 

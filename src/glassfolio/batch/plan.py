@@ -37,9 +37,13 @@ def missing_range(sessions: Sessions, first: int, last: int, answers: Sequence[A
     return Interval(sessions.day(min(wanted)), sessions.day(max(wanted)))
 
 
-def known_unknown(answers: Sequence[Asked], now: datetime) -> str | None:
-    """Why a symbol is not asked again: the provider said lately that it has nothing; None to ask."""
-    lately = [a for a in answers if a.outcome in UNKNOWN and now - a.asked_at < ASK_AGAIN_AFTER]
+def known_unknown(answers: Sequence[Asked], now: datetime, since: datetime | None = None) -> str | None:
+    """Why a symbol is not asked again: the provider said lately that it has nothing; None to ask.
+
+    since: what was said before counts no more.
+    """
+    since = since or now - ASK_AGAIN_AFTER
+    lately = [a for a in answers if a.outcome in UNKNOWN and a.asked_at > since]
     return lately[-1].outcome if lately and not any(a.outcome == OK for a in answers) else None
 
 

@@ -11,20 +11,32 @@ import sqlalchemy as sa
 from glassfolio.batch.endings import cancel, fail
 from glassfolio.batch.pipeline import FLOW, NAMES
 from glassfolio.batch.plan import window
+from glassfolio.batch.scoping import Job
 from glassfolio.clock import Clock
 from glassfolio.engine.app import Dispatcher, Order, Queue
 from glassfolio.engine.reconcile import Statements, Wanted
 from glassfolio.errors import NothingToValue, RunActive, RunEnded, Superseded
 from glassfolio.model.holdings import Lot, Portfolio
-from glassfolio.model.run import FailureCode, Run, RunState, Trigger
+from glassfolio.model.run import FailureCode, Run, RunKind, RunState, Trigger
 from glassfolio.providers.base import PriceProvider
 from glassfolio.sessions import Sessions
 from glassfolio.store import portfolios, rows, runs
 
+# Runs of batches, one at a time in a worker, so that whoever looks at a screen never waits for them.
+NIGHTLY = Queue("nightly", worker_concurrency=1, polling_seconds=1.0)
 # Runs of one owner go side by side, up to four at a time; owners do not wait for each other.
 RUNS = Queue("runs", worker_concurrency=32, polling_seconds=0.05, partition_concurrency=4)
 PRIORITY = 10
 ERRORS_ALLOWED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The batch that a run is part of, and what set it going."""
+
+    batch_id: str
+    trigger: Trigger
+    triggered_by: str
 
 
 @dataclass(frozen=True)
@@ -77,45 +89,71 @@ class Starter:
         """Start an onboarding run; returns its id. Raises IntegrityError when one is active."""
         lots = portfolios.lots(connection, portfolio.id)
         first, last = self.window(portfolio, lots)
-        portfolios.set_anchor(connection, portfolio.id, self.anchor(portfolio))
         opening = runs.Opening(
             portfolio.id,
             portfolio.owner_id,
-            "onboarding",
+            RunKind.ONBOARDING,
             trigger,
             triggered_by,
             first,
             last,
-            self._totals(lots, first, last),
+            _totals(lots, len(self.sessions.between(first, last))),
         )
-        run_id = runs.open_run(connection, opening, NAMES, self.clock.now())
-        if portfolio.equity_as_of is not None and portfolio.equity_as_of > last:
-            with runs.Turn(connection, run_id, 0, NAMES, self.clock.now()) as turn:
-                turn.say("EQUITY_DATE_MOVED", date=last.isoformat())
+        run_id = self._open(connection, portfolio, opening)
         self.dispatcher.enqueue(connection, order(run_id, 0, portfolio.owner_id))
         return run_id
 
-    def retry(self, connection: sa.Connection, run: Run, *, only_failed: bool = False) -> None:
-        """Start the next attempt of an ended run, up to the newest session. Raises RunActive when it has not
-        ended. only_failed: up to the session it had, so that nothing is fetched but what has failed.
+    def begin_job(self, connection: sa.Connection, job: Job, origin: Origin, place: int) -> str:
+        """Start a batch's run of one portfolio; returns its id. Raises IntegrityError when one is active.
+
+        place: among the batch's runs, from 1; those are carried in this order.
         """
-        newest = self.newest_session()
-        if only_failed and run.last_session is not None:
-            newest = run.last_session
-        totals = self._totals(portfolios.lots(connection, run.portfolio_id), run.first_session, newest)
-        begun = runs.retry(connection, run.id, NAMES, newest, totals, self.clock.now())
+        opening = runs.Opening(
+            job.portfolio.id,
+            job.portfolio.owner_id,
+            job.kind,
+            origin.trigger,
+            origin.triggered_by,
+            job.first,
+            job.last,
+            _totals(job.lots, len(job.touched)),
+            origin.batch_id,
+            job.redo,
+            job.touched[0],
+            job.touched[-1],
+        )
+        run_id = self._open(connection, job.portfolio, opening)
+        self.dispatcher.enqueue(connection, order(run_id, 0, None, place))
+        return run_id
+
+    def _open(self, connection: sa.Connection, portfolio: Portfolio, opening: runs.Opening) -> str:
+        anchor = self.anchor(portfolio)
+        portfolios.set_anchor(connection, portfolio.id, anchor)
+        run_id = runs.open_run(connection, opening, NAMES, self.clock.now())
+        if portfolio.equity_as_of is not None and portfolio.equity_as_of > self.newest_session():
+            with runs.Turn(connection, run_id, 0, NAMES, self.clock.now()) as turn:
+                turn.say("EQUITY_DATE_MOVED", date=anchor.isoformat())
+        return run_id
+
+    def retry(self, connection: sa.Connection, run: Run, *, only_failed: bool = False) -> None:
+        """Start the next attempt of an ended run, up to the newest session; of a batch's run, for
+        the sessions it was asked for. Raises RunActive when it has not ended.
+
+        only_failed: up to the session it had, so that nothing is fetched but what has failed.
+        """
+        asked = self.sessions.between
+        keeps_end = bool(run.batch_id) or only_failed
+        last = run.last_session if keeps_end and run.last_session else self.newest_session()
+        dates = asked(run.asked_first or run.first_session or last, run.asked_last or last)
+        totals = _totals(portfolios.lots(connection, run.portfolio_id), len(dates))
+        begun = runs.retry(connection, run.id, NAMES, last, totals, self.clock.now())
         if begun is None:
             raise RunActive
-        self.dispatcher.enqueue(connection, order(run.id, begun[1], run.owner_id))
+        self.dispatcher.enqueue(connection, order(run.id, begun[1], None if run.batch_id else run.owner_id))
 
-    def _totals(self, lots: tuple[Lot, ...], first: date | None, last: date) -> dict[str, int]:
-        """What is known of a run's size when it is accepted."""
-        return {
-            "symbols": len({lot.symbol for lot in lots if not lot.is_cash_like}),
-            "dates": len(self.sessions.between(first or last, last)),
-        }
-
-    def cancel(self, connection: sa.Connection, run: Run) -> None:
+    def cancel(
+        self, connection: sa.Connection, run: Run, by: FailureCode = FailureCode.CANCELLED_BY_OWNER
+    ) -> None:
         """Ask a run to stop at its next chunk; one that waits stops at once. Raises RunEnded."""
         try:
             with runs.Turn(connection, run.id, None, NAMES, self.clock.now()) as turn:
@@ -123,15 +161,25 @@ class Starter:
                     return
                 turn.say("CANCEL_REQUESTED")
                 if turn.state in (RunState.QUEUED, RunState.INTERRUPTED):
-                    cancel(turn)
+                    cancel(turn, by)
                 else:
-                    turn.change(state=RunState.CANCELLING.value)
+                    turn.change(state=RunState.CANCELLING.value, failure_code=by.value)
         except Superseded:
             raise RunEnded from None
 
 
-def order(run_id: str, fence: int, owner_id: str) -> Order:
-    """The order for one hand-over of a run; its workflow id is never used twice."""
+def _totals(lots: tuple[Lot, ...], dates: int) -> dict[str, int]:
+    """What is known of a run's size when it is accepted."""
+    return {"symbols": len({lot.symbol for lot in lots if not lot.is_cash_like}), "dates": dates}
+
+
+def order(run_id: str, fence: int, owner_id: str | None, priority: int = 1) -> Order:
+    """The order for one hand-over of a run; its workflow id is never used twice.
+
+    owner_id: None for a run of a batch, which has a queue of its own; there, 1 comes first.
+    """
+    if owner_id is None:
+        return Order(FLOW, f"{run_id}:{fence}", NIGHTLY.name, None, priority, (run_id, fence))
     return Order(FLOW, f"{run_id}:{fence}", RUNS.name, owner_id, PRIORITY, (run_id, fence))
 
 
@@ -154,7 +202,7 @@ def statements(clock: Clock) -> Statements:
                 fence = item.fence + 1
                 turn.change(fence=fence, errors=errors, worker=None, state=RunState.QUEUED.value)
                 turn.change(waiting_until=None, stalled_since=None, stalled_reason=None)
-                return order(item.key, fence, str(turn.row["owner_id"]))
+                return order(item.key, fence, None if turn.row["batch_id"] else str(turn.row["owner_id"]))
         except Superseded:
             return None
 

@@ -20,7 +20,7 @@ from glassfolio.store import chunks, encoded, market, rows, runs, trail
 def begin(turn: runs.Turn, task: Task, phases: Sequence[Phase], machine: str) -> None:
     """Say that work begins; expect of each phase what earlier runs took, and what is stored already."""
     turn.change(work_started_at=turn.now)
-    turn.say("RUN_STARTED", symbols=len(task.held_symbols), dates=len(task.window))
+    turn.say("RUN_STARTED", symbols=len(task.held_symbols), dates=len(task.asked_sessions))
     known = trail.experiences(turn.connection, machine)
     mine = [taught for provider, taught in known if provider == task.setup.provider.name]
     turn.change(spread=encoded.spread_text(learning.spread([taught.ratios for taught in mine])))
@@ -41,7 +41,7 @@ def begin(turn: runs.Turn, task: Task, phases: Sequence[Phase], machine: str) ->
 
 
 def _totals(task: Task) -> tuple[int, int, int]:
-    return len(task.listed_symbols), len(task.listed_symbols), len(task.window)
+    return len(task.listed_symbols), len(task.listed_symbols), len(task.asked_sessions)
 
 
 def _expect(turn: runs.Turn, phase: Phase, plan: Plan, taught: Expected | None) -> None:
@@ -169,7 +169,7 @@ def finish(turn: runs.Turn, task: Task, machine: str) -> None:
     if missing:
         turn.say("RUN_COMPLETED_WITH_WARNINGS", missing=missing, **counts)
     else:
-        turn.say("RUN_COMPLETED", dates=len(task.window), **counts)
+        turn.say("RUN_COMPLETED", dates=len(task.asked_sessions), **counts)
     turn.note(Mark.END)
     _look_back(turn, task, machine)
     turn.end(Conclusion.SUCCESS_WITH_WARNINGS if missing else Conclusion.SUCCESS)

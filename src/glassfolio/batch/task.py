@@ -8,6 +8,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from functools import cached_property
 from typing import TypeVar, cast
 
@@ -57,6 +58,8 @@ class Task:
     """One attempt of a run: whose lots, which sessions, from where the prices come.
 
     first, last: ordinals of the first and last session to be valued.
+    asked: ordinals of the first and last session that a batch asks for; None for what is out of date.
+    redo: whether these are computed anew. asked_since: what a provider did not know before is asked again.
     """
 
     run_id: str
@@ -67,6 +70,9 @@ class Task:
     flows: tuple[Flow, ...]
     first: int
     last: int
+    asked: tuple[int, int] | None = None
+    redo: bool = False
+    asked_since: datetime | None = None
     _shared: dict[str, object] = field(default_factory=dict, init=False, repr=False)
     _lock: threading.RLock = field(default_factory=threading.RLock, init=False, repr=False)
 
@@ -81,6 +87,12 @@ class Task:
     def window(self) -> DateArray:
         """(D,) the sessions to be valued."""
         return self.setup.sessions.dates[self.first : self.last + 1]
+
+    @property
+    def asked_sessions(self) -> DateArray:
+        """(A,) the sessions whose snapshots the run is for: those of the window, or what a batch asks for."""
+        first, last = self.asked or (self.first, self.last)
+        return self.setup.sessions.dates[max(first, self.first) : min(last, self.last) + 1]
 
     @property
     def block_first(self) -> int:
@@ -163,6 +175,9 @@ class Workplace:
         portfolio = portfolios.get(connection, run.portfolio_id)
         if portfolio is None or run.first_session is None or run.last_session is None:
             raise NotFound
+        asked = None
+        if run.asked_first is not None and run.asked_last is not None:
+            asked = self._ordinals(run.asked_first, run.asked_last)
         task = Task(
             run.id,
             run.attempt,
@@ -170,14 +185,31 @@ class Workplace:
             portfolio,
             portfolios.lots(connection, portfolio.id),
             portfolios.flows(connection, portfolio.id),
-            self.setup.sessions.ordinal(run.first_session),
-            self.setup.sessions.ordinal(run.last_session),
+            *self._ordinals(run.first_session, run.last_session),
+            asked,
+            run.redo,
+            run.started_at if run.redo else None,
         )
         with self._lock:
             self._kept[run.id, run.attempt] = task
             while len(self._kept) > TASKS_KEPT:
                 self._kept.popitem(last=False)
         return task
+
+    def over(self, connection: sa.Connection, portfolio: Portfolio, first: date, last: date) -> Task:
+        """A task that no run has: a portfolio over a window, to be looked at."""
+        return Task(
+            "",
+            1,
+            self.setup,
+            portfolio,
+            portfolios.lots(connection, portfolio.id),
+            portfolios.flows(connection, portfolio.id),
+            *self._ordinals(first, last),
+        )
+
+    def _ordinals(self, first: date, last: date) -> tuple[int, int]:
+        return self.setup.sessions.ordinal(first), self.setup.sessions.ordinal(last)
 
     def let_go(self, run_id: str) -> None:
         """Forget the tasks of a run that has ended here."""

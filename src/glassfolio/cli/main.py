@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from glassfolio import __version__
-from glassfolio.errors import BadHoldings, GlassfolioError
+from glassfolio.errors import BadHoldings, BadScope, GlassfolioError
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -31,6 +31,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+batch = typer.Typer(
+    name="batch", help="Runs of many portfolios, for operators.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(batch)
 _makers: list[AppMaker] = []
 
 # Of the C library's mallopt: how many heaps a process may have.
@@ -57,6 +61,10 @@ def run(make_app: AppMaker) -> None:
         from glassfolio.cli.render import problems
 
         problems(error.problems)
+        sys.exit(BAD_INPUT)
+    except BadScope as error:
+        for item in error.problems:
+            print(f"glassfolio: {item}", file=sys.stderr)
         sys.exit(BAD_INPUT)
     except GlassfolioError as error:
         print(f"glassfolio: {error}", file=sys.stderr)
@@ -147,6 +155,49 @@ def demo(
     from glassfolio.cli.serve import demo as run_demo
 
     raise typer.Exit(run_demo(_makers[0], port, leave=leave))
+
+
+@batch.command("run")
+def batch_run(
+    portfolio: Annotated[list[str] | None, typer.Option(help="A portfolio; may be repeated.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All portfolios.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="All sessions again, not only those without a snapshot.")
+    ] = False,
+    start: Annotated[str, typer.Option("--from", help="The first day.")] = "",
+    end: Annotated[str, typer.Option("--to", help="The last day.")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what it would touch only.")] = False,
+) -> None:
+    """Start a run for each of the portfolios."""
+    from glassfolio.cli.batch import Request
+    from glassfolio.cli.batch import run as run_batch
+
+    request = Request(portfolio or [], everything, force, start, end, dry_run)
+    raise typer.Exit(run_batch(_settings(), request))
+
+
+@batch.command("nightly")
+def batch_nightly() -> None:
+    """Start the nightly catch-up now."""
+    from glassfolio.cli.batch import nightly
+
+    raise typer.Exit(nightly(_settings()))
+
+
+@batch.command("list")
+def batch_list() -> None:
+    """Print the newest runs: run, batch, portfolio, kind, trigger, outcome."""
+    from glassfolio.cli.batch import list_runs
+
+    raise typer.Exit(list_runs(_settings()))
+
+
+@batch.command("cancel")
+def batch_cancel(key: Annotated[str, typer.Argument(metavar="ID", help="A batch or a run.")]) -> None:
+    """Ask a run, or all of a batch's, to stop; finished work is kept."""
+    from glassfolio.cli.batch import cancel
+
+    raise typer.Exit(cancel(_settings(), key))
 
 
 @app.command()

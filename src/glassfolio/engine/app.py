@@ -14,7 +14,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from uuid import uuid4
 
 import sqlalchemy as sa
-from dbos import DBOS, DBOSClient
+from dbos import DBOS, DBOSClient, EnqueueOptions
 from dbos._datasource import SQLAlchemyDatasource
 
 from glassfolio.db.engine import SQLITE, Database, translated
@@ -46,12 +46,15 @@ class Queue:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A flow to be started: small scalars only. priority: 1 comes first."""
+    """A flow to be started: small scalars only. priority: 1 comes first.
+
+    partition: None for a queue without partitions.
+    """
 
     flow: str
     workflow_id: str
     queue: str
-    partition: str
+    partition: str | None
     priority: int
     arguments: tuple[str | int, ...]
 
@@ -75,17 +78,15 @@ class Dispatcher:
 
     def enqueue(self, connection: sa.Connection, order: Order) -> None:
         """Order a flow inside the caller's transaction: both are there, or neither."""
-        self._client.enqueue_in_transaction(
-            connection,
-            {
-                "workflow_name": order.flow,
-                "queue_name": order.queue,
-                "workflow_id": order.workflow_id,
-                "priority": order.priority,
-                "queue_partition_key": order.partition,
-            },
-            *order.arguments,
-        )
+        options: EnqueueOptions = {
+            "workflow_name": order.flow,
+            "queue_name": order.queue,
+            "workflow_id": order.workflow_id,
+            "priority": order.priority,
+        }
+        if order.partition is not None:
+            options["queue_partition_key"] = order.partition
+        self._client.enqueue_in_transaction(connection, options, *order.arguments)
 
     def cancel(self, workflow_id: str) -> None:
         """Stop a flow at its next step."""

@@ -19,6 +19,14 @@ class Trigger(StrEnum):
     CLI = "cli"
 
 
+class RunKind(StrEnum):
+    """What a run is for; a nightly one shows on no status address."""
+
+    ONBOARDING = "onboarding"
+    REPAIR = "repair"
+    NIGHTLY = "nightly"
+
+
 class RunState(StrEnum):
     """Where a run stands; the four words on the wire are derived from it."""
 
@@ -292,6 +300,8 @@ class Run:
     """One run in its present attempt.
 
     results_before: whether its portfolio had results when the attempt began.
+    redo: whether every session asked for is computed anew. asked_first, asked_last: those sessions; None for
+    the whole window, first_session to last_session.
     spread: None for the shipped one. honesty: how far what was shown lay from what came true, once known.
     """
 
@@ -331,6 +341,10 @@ class Run:
     eta: Eta | None = None
     spread: Spread | None = None
     honesty: Mapping[str, Any] | None = None
+    batch_id: str | None = None
+    redo: bool = False
+    asked_first: date | None = None
+    asked_last: date | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,7 @@ def is_retryable(run: Run) -> bool:
 
 def failure(run: Run, phases: Sequence[PhaseProgress]) -> Document | None:
     """Why an attempt failed, where, and what can be done."""
-    if run.failure_code is None:
+    if run.failure_code is None or run.state is not RunState.ENDED:
         return None
     text = FAILURES[run.failure_code]
     at = at_phase(run, phases)

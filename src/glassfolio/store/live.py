@@ -10,7 +10,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from glassfolio.db.tables import portfolio, run, status_document, worker
-from glassfolio.model.run import RunState
+from glassfolio.model.run import RunKind, RunState
 from glassfolio.store import rows
 
 MOST_AT_ONCE = 1000
@@ -25,7 +25,7 @@ class Version(NamedTuple):
 
 
 _ACTIVE = sa.select(run.c.portfolio_id, run.c.id, run.c.attempt, run.c.seq).where(
-    run.c.state != RunState.ENDED.value, run.c.kind != "nightly"
+    run.c.state != RunState.ENDED.value, run.c.kind != RunKind.NIGHTLY.value
 )
 _SHOWN = (
     sa.select(portfolio.c.id, run.c.id, run.c.attempt, run.c.seq)

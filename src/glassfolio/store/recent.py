@@ -78,7 +78,10 @@ def take_rerun(connection: sa.Connection, user_id: str, quotas: Sequence[Quota],
         .where(
             run.c.owner_id == user_id,
             run.c.updated_at >= oldest,
-            sa.or_(activity.c.code == RETRIED, sa.and_(activity.c.code == QUEUED, follows_another)),
+            sa.or_(
+                activity.c.code == RETRIED,
+                sa.and_(activity.c.code == QUEUED, run.c.batch_id.is_(None), follows_another),
+            ),
         )
     )
     _refuse_over(connection, begun, activity.c.at, quotas, now)

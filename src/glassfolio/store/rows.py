@@ -255,7 +255,9 @@ class Place:
 
 
 _ACTIVE_OF_OWNER = sa.select(run.c.state, run.c.started_at, run.c.eta).where(
-    run.c.owner_id == sa.bindparam("owner_id"), run.c.state != RunState.ENDED.value
+    run.c.owner_id == sa.bindparam("owner_id"),
+    run.c.state != RunState.ENDED.value,
+    run.c.batch_id.is_(None),  # those of batches have a queue of their own
 )
 
 
@@ -382,6 +384,8 @@ def of_row(row: Mapping[str, Any]) -> Run:
         eta=encoded.read_eta(row["eta"]),
         spread=encoded.read_spread(row["spread"]),
         honesty=encoded.read_honesty(row["honesty"]),
+        **{name: row[name] for name in ("batch_id", "asked_first", "asked_last")},
+        redo=bool(row["redo"]),
     )
 
 

@@ -28,6 +28,7 @@ from glassfolio.model.run import (
     PhaseName,
     PhaseProgress,
     PhaseStatus,
+    RunKind,
     RunState,
     SymbolOutcome,
     Trail,
@@ -41,20 +42,26 @@ class Opening:
     """What a new run is bound to.
 
     totals: units of each kind as far as they are known now; the phases' plans may correct them.
+    redo, asked_first, asked_last: as in Run.
     """
 
     portfolio_id: str
     owner_id: str
-    kind: str
+    kind: RunKind
     trigger: Trigger
     triggered_by: str
     first_session: date
     last_session: date
     totals: Mapping[str, int]
+    batch_id: str | None = None
+    redo: bool = False
+    asked_first: date | None = None
+    asked_last: date | None = None
 
 
 def open_run(connection: sa.Connection, opening: Opening, names: Sequence[PhaseName], now: datetime) -> str:
-    """A new run with all its phases pending, shown by the portfolio's status address; returns its id.
+    """A new run with all its phases pending; returns its id. Unless it is a nightly one, the portfolio's
+    status address shows it from now on.
 
     Raises IntegrityError when a run of the portfolio is active (`active` finds it).
     """
@@ -68,7 +75,7 @@ def open_run(connection: sa.Connection, opening: Opening, names: Sequence[PhaseN
             id=run_id,
             portfolio_id=opening.portfolio_id,
             owner_id=opening.owner_id,
-            kind=opening.kind,
+            kind=opening.kind.value,
             trigger=opening.trigger.value,
             triggered_by=opening.triggered_by,
             first_session=opening.first_session,
@@ -77,17 +84,26 @@ def open_run(connection: sa.Connection, opening: Opening, names: Sequence[PhaseN
             fence=0,
             seq=before.scalar_subquery(),
             created_at=now,
+            batch_id=opening.batch_id,
+            redo=opening.redo,
+            asked_first=opening.asked_first,
+            asked_last=opening.asked_last,
             results_before=_has_results(connection, opening.portfolio_id),
             **_fresh(now),
         )
     )
-    connection.execute(
-        sa.update(portfolio).where(portfolio.c.id == opening.portfolio_id).values(shown_run=run_id)
-    )
+    _show(connection, opening.portfolio_id, run_id, opening.kind)
     _pending_phases(connection, run_id, 1, names, opening.totals)
     with Turn(connection, run_id, 0, names, now) as turn:
         turn.say("RUN_QUEUED")
     return run_id
+
+
+def _show(connection: sa.Connection, portfolio_id: str, run_id: str, kind: RunKind) -> None:
+    if kind is not RunKind.NIGHTLY:
+        connection.execute(
+            sa.update(portfolio).where(portfolio.c.id == portfolio_id).values(shown_run=run_id)
+        )
 
 
 def _fresh(now: datetime) -> dict[str, Any]:
@@ -166,7 +182,8 @@ def retry(
     """Begin the next attempt of an ended run; returns (attempt, fence), or None when it has not ended.
 
     The ended attempt, its phases, log and document stay as they are; the portfolio's status address
-    shows this run from now on. Raises IntegrityError when another run of the portfolio is active.
+    shows this run from now on, unless it is a nightly one. Raises IntegrityError when another run of the
+    portfolio is active.
     """
     row = connection.execute(
         sa.update(run)
@@ -178,13 +195,11 @@ def retry(
             created_at=sa.func.coalesce(run.c.created_at, run.c.started_at),
             **_fresh(now),
         )
-        .returning(run.c.attempt, run.c.fence, run.c.portfolio_id)
+        .returning(run.c.attempt, run.c.fence, run.c.portfolio_id, run.c.kind)
     ).one_or_none()
     if row is None:
         return None
-    connection.execute(
-        sa.update(portfolio).where(portfolio.c.id == row.portfolio_id).values(shown_run=run_id)
-    )
+    _show(connection, row.portfolio_id, run_id, RunKind(row.kind))
     _pending_phases(connection, run_id, row.attempt, names, totals)
     with Turn(connection, run_id, row.fence, names, now) as turn:
         turn.say("RETRY_STARTED", ordinal=ordinal(row.attempt))

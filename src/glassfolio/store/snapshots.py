@@ -124,11 +124,11 @@ def _notes(rows: SnapshotRows) -> list[str]:
     return [json.dumps(note) for note in notes]
 
 
-def built_sessions(connection: sa.Connection, portfolio_id: str, inputs: str) -> set[date]:
-    """The sessions whose snapshot rests on the given inputs."""
-    query = sa.select(snapshot.c.session).where(
-        snapshot.c.portfolio_id == portfolio_id, snapshot.c.inputs == inputs
-    )
+def built_sessions(connection: sa.Connection, portfolio_id: str, inputs: str | None = None) -> set[date]:
+    """The sessions whose snapshot rests on the given inputs; without any, all that have a snapshot."""
+    query = sa.select(snapshot.c.session).where(snapshot.c.portfolio_id == portfolio_id)
+    if inputs is not None:
+        query = query.where(snapshot.c.inputs == inputs)
     return set(connection.execute(query).scalars())
 
 
@@ -142,6 +142,13 @@ def between(
     if end is not None:
         query = query.where(snapshot.c.session <= end)
     return [dict(row._mapping) for row in connection.execute(query.order_by(snapshot.c.session))]
+
+
+def newest_session(connection: sa.Connection, portfolio_id: str) -> date | None:
+    """The session of the portfolio's last snapshot."""
+    query = sa.select(sa.func.max(snapshot.c.session)).where(snapshot.c.portfolio_id == portfolio_id)
+    found: date | None = connection.execute(query).scalar_one()
+    return found
 
 
 def newest(connection: sa.Connection, portfolio_id: str) -> dict[str, Any] | None:

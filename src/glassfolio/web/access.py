@@ -21,6 +21,7 @@ from glassfolio.errors import LookingOnly, NotFound, NotSignedIn, OperatorsOnly
 from glassfolio.identity.claims import Identity
 from glassfolio.identity.verifier import LONGEST_TOKEN, refuse
 from glassfolio.model.run import Trigger
+from glassfolio.model.scope import ID
 from glassfolio.onboarding import Caller
 from glassfolio.settings import Settings
 from glassfolio.store import portfolios
@@ -31,7 +32,6 @@ audit = logging.getLogger("glassfolio.audit")
 
 SUBJECTS_KEPT = 10_000
 LONGEST_TICKET = 100
-ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 TOKEN = re.compile(rb"eyJ[\w-]*\.[\w-]+\.[\w-]*")
 LOOKING = ("GET", "HEAD")
 SECURE_COOKIE, LOOPBACK_COOKIE, ISSUERS_COOKIE = "__Host-session", "session", "__session"

@@ -9,6 +9,7 @@ from starlette.concurrency import run_in_threadpool
 
 from glassfolio import __version__
 from glassfolio.web import (
+    admin,
     errors,
     events,
     health,
@@ -34,6 +35,7 @@ ROUTES = (
     events.router,
     portfolios.router,
     results.router,
+    admin.router,
     health.router,
     tokens.router,
     sign_in.router,

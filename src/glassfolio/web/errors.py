@@ -19,6 +19,7 @@ from glassfolio import errors
 from glassfolio.db.engine import storage_fault
 from glassfolio.imports.problems import groups
 from glassfolio.model.holdings import Problem
+from glassfolio.model.scope import ScopeProblem
 from glassfolio.web.access import address_of
 from glassfolio.web.limits import refused
 
@@ -46,6 +47,7 @@ STATUS: Mapping[type[errors.GlassfolioError], int] = {
     errors.RunEnded: 409,
     errors.NothingToValue: 422,
     errors.BadIdempotencyKey: 422,
+    errors.BadScope: 422,
     errors.IdempotencyKeyReused: 422,
     errors.IdempotencyKeyInUse: 409,
     errors.TooManyRequests: 429,
@@ -89,6 +91,7 @@ CODES: Mapping[type[errors.GlassfolioError], str] = {
     errors.RunActive: "RUN_ACTIVE",
     errors.RunEnded: "RUN_ENDED",
     errors.NothingToValue: "NOTHING_TO_VALUE",
+    errors.BadScope: "BAD_SCOPE",
     errors.BadIdempotencyKey: "BAD_IDEMPOTENCY_KEY",
     errors.IdempotencyKeyReused: "IDEMPOTENCY_KEY_REUSED",
     errors.IdempotencyKeyInUse: "IDEMPOTENCY_KEY_IN_USE",
@@ -206,6 +209,8 @@ def answer(request: Request, error: errors.GlassfolioError) -> JSONResponse:
     if isinstance(error, errors.AccountNameTaken):
         href = f"/api/v1/portfolios/{error.portfolio_id}"
         return problem_response(request, status, code, str(error), links={"portfolio": href})
+    if isinstance(error, errors.BadScope):
+        return _scope(request, error)
     headers = {}
     if isinstance(error, errors.NotSignedIn):
         headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
@@ -255,6 +260,21 @@ def _holdings(request: Request, error: errors.BadHoldings) -> JSONResponse:
             for g in groups(found)
         ],
         errors=[problem_record(item) for item in shown],
+    )
+
+
+def _scope(request: Request, error: errors.BadScope) -> JSONResponse:
+    found = [item for item in error.problems if isinstance(item, ScopeProblem)]
+    return problem_response(
+        request,
+        422,
+        CODES[errors.BadScope],
+        str(error),
+        total_errors=len(found),
+        errors=[
+            {"code": item.code.value, "pointer": item.pointer, "detail": item.detail}
+            for item in found[:MOST_ERRORS]
+        ],
     )
 
 

@@ -160,6 +160,7 @@ STREAMED = {
     204: {"description": "The run has ended, and its last word is known by Last-Event-ID."},
 }
 STARTED = answers(202, "application/json", schema=StatusDocument.__name__, **REPLAYED)
+BATCH_STARTED = {**answers(200, "application/json"), **answers(202, "application/json", **REPLAYED)}
 CANCELLED = answers(202, "application/json", schema=StatusDocument.__name__)
 TABLES = answers(200, "application/json", "text/csv")
 

@@ -21,10 +21,10 @@ from glassfolio.errors import (
     WrongPassword,
 )
 from glassfolio.identity.issuer import LIFETIME_SECONDS
+from glassfolio.model.scope import ID
 from glassfolio.settings import Settings
 from glassfolio.signing_in import PASSWORD, SIGN_IN_LIFE
 from glassfolio.web.access import (
-    ID,
     MaybeVisiting,
     PartsOf,
     Visiting,

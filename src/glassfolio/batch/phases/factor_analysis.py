@@ -33,7 +33,9 @@ def inputs(connection: sa.Connection, task: Task) -> dict[str, str]:
 
 
 def make_plan(connection: sa.Connection, task: Task) -> Plan:
-    """The symbols whose betas are missing or rest on other prices."""
+    """The symbols whose betas are missing or rest on other prices; all where they are asked for anew."""
+    if task.redo:
+        return symbols_plan(task, list(task.listed_symbols))
     wanted = inputs(connection, task)
     fresh = results.up_to_date(
         connection,

@@ -3,7 +3,7 @@
 Knows nothing of what prices are used for.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from itertools import groupby
 
@@ -35,16 +35,7 @@ def make_plan(connection: sa.Connection, task: Task) -> Plan:
     """Each symbol's missing sessions; what is stored or known to be unknown is settled at once."""
     setup = task.setup
     answers = market.asked(connection, task.priced_symbols, setup.provider.name)
-    missing: dict[str, Interval] = {}
-    unknown: list[SymbolOutcome] = []
-    now = task.setup.clock.now()
-    for symbol in task.priced_symbols:
-        if task.attempt == 1 and (reason := plan.known_unknown(answers[symbol], now)):
-            unknown.append(SymbolOutcome(symbol, "unknown", reason))
-            continue
-        gap = plan.missing_range(setup.sessions, task.grid_first, task.last, answers[symbol])
-        if gap is not None:
-            missing[symbol] = gap
+    missing, unknown = missing_prices(task, answers)
     terms = setup.provider.terms
     taught = rows.learned_seconds(connection, task.run_id, task.attempt, NAME.key)
     seconds = terms.seconds_per_request if taught is None else taught * AT_ONCE
@@ -71,6 +62,27 @@ def make_plan(connection: sa.Connection, task: Task) -> Plan:
             Entry("PLAN_READY", NAME.key, {"stored": stored, "symbols": total, "missing": len(missing)}),
         ),
     )
+
+
+def missing_prices(
+    task: Task, answers: Mapping[str, Sequence[market.Asked]]
+) -> tuple[dict[str, Interval], list[SymbolOutcome]]:
+    """What has to be asked, one range for a symbol; and the symbols that are known to be unknown.
+
+    answers: what the provider was asked before about each symbol.
+    """
+    missing: dict[str, Interval] = {}
+    unknown: list[SymbolOutcome] = []
+    now = task.setup.clock.now()
+    for symbol in task.priced_symbols:
+        reason = plan.known_unknown(answers[symbol], now, task.asked_since)
+        if task.attempt == 1 and reason:
+            unknown.append(SymbolOutcome(symbol, "unknown", reason))
+            continue
+        gap = plan.missing_range(task.setup.sessions, task.grid_first, task.last, answers[symbol])
+        if gap is not None:
+            missing[symbol] = gap
+    return missing, unknown
 
 
 def work(task: Task, payload: Payload) -> Result:

@@ -46,17 +46,34 @@ def inputs(connection: sa.Connection, task: Task) -> str:
 
 
 def make_plan(connection: sa.Connection, task: Task) -> Plan:
-    """The sessions without a snapshot, or with one that rests on other inputs."""
-    built = snapshots.built_sessions(connection, task.portfolio.id, inputs(connection, task))
-    todo = [day for day in task.window.astype("datetime64[D]").tolist() if day not in built]
+    """The sessions without a snapshot, or with one that rests on other inputs; of what a batch asks for those
+    without one, or all.
+    """
+    wanted: list[date] = task.asked_sessions.astype("datetime64[D]").tolist()
+    settled = _settled(connection, task)
+    todo = [day for day in wanted if day not in settled]
+    newest = snapshots.newest_session(connection, task.portfolio.id)
     return Plan(
-        total=len(task.window),
+        total=len(wanted),
         chunks=tuple(
-            ChunkPlan(len(piece), {"dates": [day.isoformat() for day in piece]})
+            ChunkPlan(
+                len(piece),
+                {
+                    "dates": [day.isoformat() for day in piece],
+                    "newest": piece[-1] == todo[-1] and (newest is None or piece[-1] >= newest),
+                },
+            )
             for piece in plan.pieces(todo, plan.DATES_PER_CHUNK)
         ),
-        cached=len(task.window) - len(todo),
+        cached=len(wanted) - len(todo),
     )
+
+
+def _settled(connection: sa.Connection, task: Task) -> set[date]:
+    if task.redo:
+        return set()
+    wanted = inputs(connection, task) if task.asked is None else None
+    return snapshots.built_sessions(connection, task.portfolio.id, wanted)
 
 
 def work(task: Task, payload: Payload) -> Result:
@@ -73,8 +90,8 @@ def work(task: Task, payload: Payload) -> Result:
         {name: bits[at] for name, bits in whole.warnings.items()},
     )
     exposures = _factor_rows(whole, at)
-    newest = at[-1] == len(task.window) - 1
-    bodies = analyses.of_session(task, whole, len(task.window) - 1) if newest else {}
+    newest = payload.get("newest", at[-1] == len(task.window) - 1)
+    bodies = analyses.of_session(task, whole, int(at[-1])) if newest else {}
     with task.setup.database.reading() as connection:
         fingerprint = inputs(connection, task)
 

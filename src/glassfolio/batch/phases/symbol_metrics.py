@@ -34,7 +34,9 @@ def inputs(connection: sa.Connection, task: Task) -> dict[str, str]:
 
 
 def make_plan(connection: sa.Connection, task: Task) -> Plan:
-    """The symbols whose metrics are missing or rest on something else."""
+    """The symbols whose metrics are missing or rest on something else; all where they are asked for anew."""
+    if task.redo:
+        return symbols_plan(task, list(task.listed_symbols))
     fresh = results.up_to_date(
         connection, metric, inputs(connection, task), task.first, task.last, len(METRICS)
     )

@@ -3,6 +3,7 @@
 Knows nothing of how rows are made or read.
 """
 
+from glassfolio.db.tables.batches import audit, batch
 from glassfolio.db.tables.holdings import flow, lot, portfolio
 from glassfolio.db.tables.idempotency import idempotency_key
 from glassfolio.db.tables.market import allowance, coverage, price, quarantine, symbol
@@ -29,6 +30,8 @@ __all__ = [
     "activity",
     "allowance",
     "analysis",
+    "audit",
+    "batch",
     "chunk",
     "coverage",
     "experience",

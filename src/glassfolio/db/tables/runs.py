@@ -44,10 +44,15 @@ run = sa.Table(
     sa.Column("stalled_reason", sa.String(20)),
     sa.Column("retry_at", Moment),  # when a retry may help
     sa.Column("eta", sa.Text),  # JSON: the remaining time as it was told last
+    sa.Column("batch_id", key()),
+    sa.Column("redo", sa.Boolean, nullable=False, server_default=sa.false()),  # all asked sessions anew
+    sa.Column("asked_first", sa.Date),  # the sessions asked for; null for the whole window
+    sa.Column("asked_last", sa.Date),
     sa.Column("spread", sa.Text),  # JSON: factors of its range, from earlier runs
     sa.Column("honesty", sa.Text),  # JSON, at the end of a successful attempt
 )
 sa.Index("ix_run_portfolio", run.c.portfolio_id, run.c.started_at)
+sa.Index("ix_run_batch", run.c.batch_id)
 sa.Index(
     "uq_run_active",
     run.c.portfolio_id,
