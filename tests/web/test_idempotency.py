@@ -278,6 +278,7 @@ class TestKeys:
             if parameter["name"] == KEY and parameter["schema"]["example"] and not parameter["required"]
         }
         assert taking == {
+            "/api/v1/admin/batch/runs",
             "/api/v1/portfolios",
             "/api/v1/portfolios/{portfolio_id}/runs",
             "/api/v1/runs/{run_id}/retry",
