@@ -5,6 +5,7 @@ Every status that a test asks a service for is checked the same way (tests/contr
 
 import copy
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -112,3 +113,9 @@ def test_a_document_that_is_not_so_is_noticed(
     doc = copy.deepcopy(EXAMPLE)
     change(doc)
     assert broken(validator, json.dumps(doc).encode())
+
+
+def test_every_reference_of_the_description_leads_somewhere(description: dict[str, Any]) -> None:
+    named = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(description)))
+    assert named <= set(description["components"]["schemas"])
+    assert "ValidationError" not in " ".join(description["components"]["schemas"])

@@ -48,7 +48,10 @@ def fuzz_files(count: int, seed: int) -> bool:
 def fuzz_requests(cases: int, seed: int) -> bool:
     """Requests to a service of this process."""
     warnings.filterwarnings("ignore", message="Do not use the `random` module")
-    with tempfile.TemporaryDirectory() as folder, running(make_settings(Path(folder))) as service:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running(make_settings(Path(folder), admins="alice,bob")) as service,
+    ):
         report = requests.fuzz(service, cases, seed)
     print(
         f"requests: {report.cases} to {len(report.operations)} operations, {len(report.failures)} failures,"

@@ -50,7 +50,7 @@ class Honesty:
             name: round(value, 4) if isinstance(value, float) else value
             for name, value in asdict(self).items()
         }
-        return {**numbers, "text": f"The bar was off by {100 * self.m1:.1f} % on average."}
+        return {**numbers, "text": f"The bar was off by {100 * numbers['m1']:.1f} % on average."}
 
 
 def measure(trail: Sequence[Trail], total: float) -> Honesty | None:

@@ -173,7 +173,9 @@ class Described(FastAPI):
         if self.openapi_schema is None:
             made = super().openapi()
             components = made.setdefault("components", {})
-            components["schemas"] = dict(COMPONENTS)
+            # The framework's own shapes of refusals are not what we send.
+            bodies = {k: v for k, v in components.get("schemas", {}).items() if "ValidationError" not in k}
+            components["schemas"] = {**bodies, **COMPONENTS}
             components["securitySchemes"] = {
                 "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
             }
