@@ -41,7 +41,7 @@ def test_no_screen_has_a_violation(reader: Person, service: Running, provider: F
     page.get_by_role("button", name="Start the onboarding").click()
     reader.sees("A quantity of zero")
     assert_accessible(page)
-    provider.delay = 0.5
+    provider.delay = 2.0
     provider.set_faults({"*": "reset"})
     reader.hand_in()
     reader.sees("live")
@@ -59,7 +59,7 @@ def test_no_screen_has_a_violation(reader: Person, service: Running, provider: F
 
 
 def test_the_bars_and_the_regions_say_what_they_are(alice: Person, provider: FakeTiingo) -> None:
-    provider.delay = 0.5
+    provider.delay = 1.5
     alice.hand_in()
     alice.sees("live")
     bar = alice.page.get_by_role("progressbar", name="Overall progress")
@@ -72,7 +72,7 @@ def test_the_bars_and_the_regions_say_what_they_are(alice: Person, provider: Fak
 
 
 def test_a_run_can_be_stopped_and_retried_by_keyboard_alone(alice: Person, provider: FakeTiingo) -> None:
-    provider.delay = 0.8
+    provider.delay = 2.0
     alice.hand_in()
     alice.sees("live")
     page = alice.page

@@ -21,7 +21,7 @@ class TestTheWholeWay:
         self, alice: Person, provider: FakeTiingo
     ) -> None:
         """S20, B3: phases, counts, log, tab title; the end leads to the results."""
-        provider.delay = 0.3
+        provider.delay = 1.0
         alice.hand_in(name="Whole way")
         page = alice.page
         shown = percents(page)
@@ -118,7 +118,7 @@ class TestFailure:
         alice.sees("Completed")
 
     def test_cancelling_asks_once(self, alice: Person, provider: FakeTiingo) -> None:
-        provider.delay = 0.5
+        provider.delay = 2.0
         alice.hand_in(name="Cancelled")
         page = alice.page
         page.get_by_role("button", name="Cancel").click()
@@ -139,7 +139,7 @@ class TestFailure:
 class TestConnection:
     def test_without_a_stream_it_polls(self, alice: Person, provider: FakeTiingo) -> None:
         """S19: the same document, every two seconds."""
-        provider.delay = 0.4
+        provider.delay = 1.0
         refused: list[str] = []
 
         def refuse(route: Route) -> None:
@@ -153,7 +153,7 @@ class TestConnection:
         assert refused
 
     def test_two_tabs_share_one_stream(self, alice: Person, provider: FakeTiingo) -> None:
-        provider.delay = 0.5
+        provider.delay = 1.5
         alice.hand_in(name="Tabs")
         alice.sees("live")
         other = alice.tab()
@@ -184,7 +184,7 @@ class TestConnection:
         self, alice: Person, service: Running, provider: FakeTiingo
     ) -> None:
         """S3: neither by what tabs share, nor by what is left on the screen."""
-        provider.delay = 1.0
+        provider.delay = 2.0
         portfolio_id = alice.hand_in(name="Hers")
         alice.sees("live")
         other = alice.tab()
@@ -211,7 +211,7 @@ class TestConnection:
     def test_a_sign_in_that_ended_is_asked_for_and_the_page_goes_on(
         self, alice: Person, provider: FakeTiingo
     ) -> None:
-        provider.delay = 0.8
+        provider.delay = 1.5
         alice.hand_in(name="Signed out")
         page = alice.page
         alice.sees("live")
