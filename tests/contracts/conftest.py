@@ -46,6 +46,7 @@ def provider(shared_fake: FakeTiingo) -> Iterator[FakeTiingo]:
     """The shared price server; what a test does to it is undone."""
     yield shared_fake
     shared_fake.delay = 0.0
+    shared_fake.release()
     shared_fake.set_faults({hit.symbol: None for hit in shared_fake.hits} | {"*": None})
 
 

@@ -276,20 +276,21 @@ class TestWhileAndAfterWork:
     def test_cancelling_ends_in_failed_with_a_way_to_go_on(
         self, alice: httpx.Client, provider: FakeTiingo, plain: PlainClient
     ) -> None:
-        provider.delay = 0.2
+        provider.hold("PG")
+        before = len(provider.hits)
         answer = opened(alice, HEADER + "PG,10,100.00,2021-03-15\nPFE,10,30.00,2021-03-15\n")
-        wait_for(lambda: status(alice, answer["portfolio_id"])["phases"][0]["current"] > 0)
+        wait_for(lambda: "PG" in {hit.symbol for hit in provider.hits[before:]})
         asked = alice.post(f"/api/v1/runs/{answer['run_id']}/cancel")
         assert asked.status_code == 202
         plain.read(asked.json())
         assert asked.json()["state"] in ("cancelling", "ended")
+        provider.release()
         cancelled = follow(alice, answer["portfolio_id"], plain)
         assert cancelled["status"] == "failed"
         assert cancelled["conclusion"] == "cancelled"
         assert cancelled["failure"]["code"] == "CANCELLED_BY_OWNER"
         assert cancelled["phases"][0]["outcome"] == "cancelled"
         assert [p["outcome"] for p in cancelled["phases"][1:]] == ["not_run"] * 3
-        provider.delay = 0.0
         assert alice.post(cancelled["links"]["retry"]).status_code == 202
         assert ended(alice, answer["portfolio_id"])["status"] == "completed"
 

@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from fnmatch import fnmatch
 from pathlib import Path
 from uuid import uuid4
@@ -28,10 +29,15 @@ class Strikes:
     Each strike leaves a file in `folder`, so that the next process passes the point.
     patterns: such as "settle:*:inside"; a point is a site, its numbers and a moment.
     repeat: strike every time.
+    A process that is stopped keeps what its threads hold, and SQLite has one write lock for all: it stops in
+    its turn to write, so that no heartbeat that was just being written keeps everybody out.
     """
 
-    def __init__(self, folder: Path, patterns: Sequence[str], how: str, *, repeat: bool) -> None:
+    def __init__(
+        self, database: Database, folder: Path, patterns: Sequence[str], how: str, *, repeat: bool
+    ) -> None:
         self._folder, self._patterns, self._signal, self._repeat = folder, patterns, SIGNALS[how], repeat
+        self._turn = database.writing if how == "stop" else nullcontext
 
     def at(self, run_id: str, point: str) -> None:
         """Strike here, if it is time."""
@@ -44,9 +50,10 @@ class Strikes:
             mark.touch(exist_ok=False)
         except FileExistsError:
             return
-        os.kill(os.getpid(), self._signal)
-        # The signal reaches the process a moment later: nothing must happen until then.
-        time.sleep(60 if self._signal is signal.SIGKILL else 0.05)
+        with self._turn():
+            os.kill(os.getpid(), self._signal)
+            # The signal reaches the process a moment later: nothing must happen until then.
+            time.sleep(60 if self._signal is signal.SIGKILL else 0.05)
 
 
 class Commits:

@@ -85,6 +85,7 @@ class Scene:
         return opened.portfolio_id
 
     def __enter__(self) -> Self:
+        self._replace()
         self._supervisor = threading.Thread(target=self._supervise, daemon=True)
         self._supervisor.start()
         self.watcher.start()
@@ -103,12 +104,15 @@ class Scene:
 
     def _supervise(self) -> None:
         while not self._stopping.wait(0.02):
-            with self._lock:
-                dead = [pid for pid in self.pids if not alive(pid)]
-                self.deaths += len(dead)
-                self.pids = [pid for pid in self.pids if pid not in dead]
-                while len(self.pids) < self._wanted:
-                    self.pids.append(self._nursery.start(self.orders))
+            self._replace()
+
+    def _replace(self) -> None:
+        with self._lock:
+            dead = [pid for pid in self.pids if not alive(pid)]
+            self.deaths += len(dead)
+            self.pids = [pid for pid in self.pids if pid not in dead]
+            while len(self.pids) < self._wanted:
+                self.pids.append(self._nursery.start(self.orders))
 
     @property
     def marks(self) -> list[str]:
@@ -130,7 +134,7 @@ class Scene:
         return True
 
     def employ(self, workers: int) -> None:
-        """Keep this many workers from now on."""
+        """Keep this many workers from now on; with 0, nobody takes the place of one that dies."""
         self._wanted = workers
 
     def resume(self) -> None:
@@ -164,6 +168,14 @@ class Scene:
     def wait_until_ended(self, *portfolio_ids: str) -> None:
         """Wait until these runs have ended; all when none is named."""
         self._wait(lambda: self.watcher.have_ended(portfolio_ids or self.portfolios), "runs to end")
+
+    def wait_until_taken_over(self) -> None:
+        """Wait until a worker has taken a run over from another."""
+        self._wait(self._is_taken_over, "a take-over")
+
+    def _is_taken_over(self) -> bool:
+        with self.parts.database.reading() as connection:
+            return bool(connection.execute(sa.select(sa.func.max(run.c.resumes))).scalar())
 
     def finish(self) -> None:
         """Wait until every run has ended and the engine holds nothing any more."""

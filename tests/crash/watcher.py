@@ -17,6 +17,8 @@ class Watcher(threading.Thread):
         super().__init__(name="watcher", daemon=True)
         self._parts, self._owner = parts, owner_id
         self._last: dict[str, dict[str, Any]] = {}
+        # One look after the other: what was read first is compared first.
+        self._looking = threading.Lock()
         self._stopping = threading.Event()
         self._watched: list[str] = []
         self.wrong: list[str] = []
@@ -58,11 +60,12 @@ class Watcher(threading.Thread):
         return [_summary(self._last[name]) for name in self._watched]
 
     def _look(self, portfolio_id: str) -> None:
-        seen: dict[str, Any] = json.loads(self._parts.reading.status(self._owner, portfolio_id).body)
-        before = self._last.get(portfolio_id)
-        self.looks += 1
-        self.wrong += [f"{portfolio_id}: {what}" for what in impossible(before, seen)]
-        self._last[portfolio_id] = seen
+        with self._looking:
+            seen: dict[str, Any] = json.loads(self._parts.reading.status(self._owner, portfolio_id).body)
+            before = self._last.get(portfolio_id)
+            self.looks += 1
+            self.wrong += [f"{portfolio_id}: {what}" for what in impossible(before, seen)]
+            self._last[portfolio_id] = seen
 
 
 def impossible(before: dict[str, Any] | None, seen: dict[str, Any]) -> list[str]:

@@ -56,13 +56,13 @@ class Orders:
 
 def work(orders: Orders) -> None:
     """Carry runs until the process is ended."""
-    strikes = Strikes(orders.marks, orders.patterns, orders.how, repeat=orders.repeat)
+    parts = assemble(orders.settings)
+    strikes = Strikes(parts.database, orders.marks, orders.patterns, orders.how, repeat=orders.repeat)
 
     def pipeline(engine: Engine, parts: Parts) -> StruckPipeline:
         chosen = PIPELINES[orders.pipeline]
         return chosen(engine, parts.database, parts.clock, Workplace(parts.setup), strikes)
 
-    parts = assemble(orders.settings)
     Worker(parts, pipeline).start()
     observer(parts).start()
     while True:

@@ -56,6 +56,8 @@ class FakeTiingo:
         self._lock = threading.Lock()
         self._scripts: dict[str, list[str]] = {}
         self._hits: list[Hit] = []
+        self._held: frozenset[str] = frozenset()
+        self._released = threading.Event()
         self.stray_paths: list[str] = []
         self.set_faults(faults or {})
         self._server = _Server(("127.0.0.1", port), self)
@@ -69,6 +71,7 @@ class FakeTiingo:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stopping.set()
+        self.release()
         self._server.shutdown()
         self._server.server_close()
 
@@ -93,6 +96,24 @@ class FakeTiingo:
                 self._scripts.pop(symbol.upper(), None)
                 if steps:
                     self._scripts[symbol.upper()] = steps
+
+    def hold(self, *symbols: str) -> None:
+        """Answer no request for these symbols until they are released."""
+        with self._lock:
+            self._held, self._released = frozenset(symbols), threading.Event()
+
+    def release(self) -> None:
+        """Answer the requests that are held, and hold none any more."""
+        with self._lock:
+            self._held = frozenset()
+            self._released.set()
+
+    def wait_while_held(self, symbol: str) -> None:
+        """Wait until a symbol may be answered."""
+        with self._lock:
+            released = self._released if symbol in self._held else None
+        if released is not None:
+            released.wait()
 
     def take_fault(self, hit: Hit) -> str:
         """Count a request and tell how to answer it."""
@@ -152,6 +173,7 @@ class _Handler(BaseHTTPRequestHandler):
         hit = Hit(steps[3].upper(), start, end, authorised)
         fault = fake.take_fault(hit)
         fake.stopping.wait(fake.delay)
+        fake.wait_while_held(hit.symbol)
         self._answer(fault if authorised else "unauthorised", hit)
 
     def do_POST(self) -> None:
