@@ -107,7 +107,9 @@ def document_of(
             )
             .outerjoin(worker, worker.c.id == run.c.worker)
         )
-        .where(run.c.id == run_id, portfolio.c.owner_id == owner_id, portfolio.c.deleted_at.is_(None))
+        # The run names its owner too: a foreign one is passed over as quickly as an absent one.
+        .where(run.c.id == run_id, run.c.owner_id == owner_id)
+        .where(portfolio.c.owner_id == owner_id, portfolio.c.deleted_at.is_(None))
     ).one_or_none()
     return shown_of(row) if row else None
 
